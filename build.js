@@ -1,0 +1,58 @@
+// Builds dist/ and tells whether it is current. Plain JavaScript, because it runs before a build exists.
+const { spawnSync } = require("node:child_process");
+const { createHash } = require("node:crypto");
+const { existsSync, readFileSync, readdirSync, writeFileSync } = require("node:fs");
+const path = require("node:path");
+
+const root = __dirname;
+const stampFile = path.join(root, "dist", ".sources");
+const sourceFolders = ["components", "engine", "kube", "local", "bench", "tests"];
+
+/** Everything the build reads, as one sha256: contents, not times, so that a git checkout is not a change. */
+function hashSources() {
+  const files = ["package-lock.json", "tsconfig.json"];
+  files.push(...readdirSync(root).filter((name) => name.endsWith(".ts")));
+  for (const folder of sourceFolders) {
+    if (!existsSync(path.join(root, folder))) continue;
+    const names = readdirSync(path.join(root, folder), { recursive: true });
+    files.push(...names.filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`));
+  }
+  const hash = createHash("sha256");
+  for (const file of files.sort()) {
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(root, file)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}
+
+function isBuilt() {
+  return existsSync(stampFile) && readFileSync(stampFile, "utf8") === hashSources();
+}
+
+/** Compiles when sources have changed since the last build. Throws with the compiler's own words. */
+function ensureBuilt() {
+  if (isBuilt()) return;
+  const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
+  if (!existsSync(compiler)) throw new Error("The program is not built.\n  Next: npm ci");
+  const sources = hashSources();
+  const result = spawnSync(process.execPath, [compiler, "-p", root], { encoding: "utf8" });
+  if (result.status !== 0) {
+    throw new Error(
+      `The program does not compile:\n${result.stdout}${result.stderr}\n  Next: npm run build`,
+    );
+  }
+  writeFileSync(stampFile, sources);
+}
+
+module.exports = { ensureBuilt, isBuilt };
+
+if (require.main === module) {
+  try {
+    ensureBuilt();
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

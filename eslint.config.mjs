@@ -1,0 +1,82 @@
+import tseslint from "typescript-eslint";
+
+/** Folders in the order dependencies may point: each may import only what `allowed` names. */
+const layers = {
+  engine: [],
+  kube: [],
+  "components/dynamic": ["engine", "kube"],
+  components: ["components/dynamic", "kube"],
+  local: ["kube"],
+};
+const folders = [
+  "engine",
+  "kube",
+  "components",
+  "local",
+  "bench",
+  "tests",
+  "app",
+  "settings",
+  "index",
+];
+
+/** Packages that only one layer may know. */
+const packages = {
+  "@pulumi/*": ["components", "components/dynamic"],
+  "@kubernetes/client-node": ["kube", "local"],
+  ws: ["kube"],
+  pg: ["engine", "kube", "components/dynamic"],
+};
+
+function importDirection([folder, allowed]) {
+  const forbidden = folders
+    .filter((name) => !folder.startsWith(name) && !allowed.some((a) => a.startsWith(name)))
+    .map((name) => ({
+      regex: `^(\\.\\./)+${name}(/|\\.js$)`,
+      message: `${folder}/ may not import ${name}/: dependencies point one way (CONTRIBUTING.md).`,
+    }));
+  const foreign = Object.entries(packages)
+    .filter(([, users]) => !users.includes(folder))
+    .map(([name]) => ({
+      group: [name],
+      message: `${folder}/ must not know ${name} (CONTRIBUTING.md).`,
+    }));
+  return {
+    files: [`${folder}/**/*.ts`],
+    ignores: folder === "components" ? ["components/dynamic/**"] : [],
+    rules: { "no-restricted-imports": ["error", { patterns: [...forbidden, ...foreign] }] },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ["dist/**", "node_modules/**", "local/toolchain/**"] },
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { project: ["./tsconfig.json", "./app/tsconfig.json"] },
+    },
+    rules: {
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      eqeqeq: "error",
+      "no-console": "off",
+    },
+  },
+  {
+    files: ["components/**/*.ts", "engine/**/*.ts", "kube/**/*.ts", "index.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        { object: "process", property: "env", message: "Only settings.ts reads the environment." },
+      ],
+    },
+  },
+  {
+    // mocha's own API: describe and it return nothing one could await.
+    files: ["tests/**/*.ts"],
+    rules: { "@typescript-eslint/no-unused-expressions": "off" },
+  },
+  ...Object.entries(layers).map(importDirection),
+);
