@@ -1,0 +1,65 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { UserError } from "../userError";
+import { loadCluster, serverOf } from "./client";
+
+/** A port of whichever pod with this label is ready, e.g. the server behind a StatefulSet. */
+export interface PodPort {
+  /** kubeconfig context */
+  readonly context: string;
+  readonly namespace: string;
+  /** value of the label `app.kubernetes.io/name` */
+  readonly app: string;
+  /** container port */
+  readonly port: number;
+}
+
+/**
+ * The name of the ready pod, asked of the API server every time: after a restart or a
+ * replacement the next connection finds the new one.
+ * @throws UserError when none is ready; names each pod there is and what it waits for
+ */
+export async function findReadyPod(target: PodPort): Promise<string> {
+  const cluster = loadCluster(target.context);
+  const { items } = await cluster.core
+    .listNamespacedPod({
+      namespace: target.namespace,
+      labelSelector: `app.kubernetes.io/name=${target.app}`,
+    })
+    .catch((error: unknown) => {
+      throw new UserError(
+        `Cannot list the pods of ${target.namespace}/${target.app} at ${serverOf(cluster)}.`,
+        [describeApiError(error)],
+        "kubectl --context " + target.context + " get pods -n " + target.namespace,
+      );
+    });
+  const ready = items.find((pod) => isReady(pod) && !pod.metadata?.deletionTimestamp);
+  if (ready?.metadata?.name) return ready.metadata.name;
+  throw new UserError(
+    `No pod of ${target.namespace}/${target.app} is ready.`,
+    items.length > 0 ? items.map(describePod) : ["There is no such pod."],
+    `kubectl --context ${target.context} describe pods -n ${target.namespace} -l app.kubernetes.io/name=${target.app}`,
+  );
+}
+
+function isReady(pod: V1Pod): boolean {
+  return pod.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
+}
+
+function describePod(pod: V1Pod): string {
+  const name = pod.metadata?.name ?? "a pod";
+  const waiting = pod.status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
+  if (waiting) return `${name} waits: ${[waiting.reason, waiting.message].filter(Boolean).join(": ")}`;
+  const unmet = pod.status?.conditions?.find((c) => c.status === "False");
+  if (unmet) return `${name} is not ready: ${unmet.message ?? unmet.reason ?? unmet.type}`;
+  return `${name} is ${pod.status?.phase ?? "unknown"}`;
+}
+
+/** What the API server answered, or why it could not be asked, in one line and without headers. */
+export function describeApiError(error: unknown): string {
+  if (error instanceof Error && "body" in error && typeof error.body === "string") {
+    const body: unknown = JSON.parse(error.body);
+    if (typeof body === "object" && body !== null && "message" in body) return String(body.message);
+  }
+  if (error instanceof AggregateError) return error.errors.map(describeApiError).join("; ");
+  return error instanceof Error ? error.message || error.name : String(error);
+}

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { createServer } from "node:net";
+import { pipeline } from "node:stream";
+import { UserError } from "../userError";
+import { PodStream } from "./podStream";
+import type { PodPort } from "./readyPod";
+
+/** Ports the kernel does not hand out by itself, so that no outgoing connection sits on ours. */
+const firstPort = 20_000;
+const portCount = 10_000;
+
+/**
+ * The same port for the same name on every run. It stands in Pulumi's state as an input of the
+ * PostgreSQL provider, where a changing one would be a difference.
+ */
+export function portFor(name: string): number {
+  return firstPort + (createHash("sha256").update(name).digest().readUInt32BE(0) % portCount);
+}
+
+/**
+ * Listens on 127.0.0.1 and forwards each connection to the ready pod, found anew for each one.
+ * For plugins that speak only TCP. Never keeps the process alive: one handle that did would hang
+ * `pulumi up` for ever.
+ * @throws UserError when the port is taken
+ */
+export async function openTunnel(port: number, target: PodPort): Promise<void> {
+  const server = createServer((local) => {
+    const remote = new PodStream(target);
+    remote.unref();
+    local.unref();
+    // Each side's end is the other's; why a connection failed reaches the plugin as a closed one,
+    // so it is said here too.
+    const onEnd = (error: NodeJS.ErrnoException | null): void => {
+      if (error && error.code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error.message);
+    };
+    remote.once("connect", () => {
+      pipeline(local, remote, onEnd);
+      pipeline(remote, local, onEnd);
+    });
+    remote.once("error", (error) => {
+      console.error(error.message);
+      local.destroy();
+    });
+    remote.connect();
+  });
+  server.unref();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        new UserError(
+          `Cannot listen on 127.0.0.1:${port}, the tunnel to ${target.namespace}/${target.app}.`,
+          [error.code === "EADDRINUSE" ? "Another program has it: is this stack's `pulumi up` running?" : error.message],
+          "wait for the other run, or set stateful-cd:database tunnelPort to a free port",
+        ),
+      );
+    });
+    server.listen(port, "127.0.0.1", resolve);
+  });
+}
