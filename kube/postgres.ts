@@ -57,7 +57,7 @@ async function connectOnce(address: DatabaseAddress, applicationName: string): P
     database: address.database,
     application_name: applicationName,
     connectionTimeoutMillis: 15_000,
-    stream: () => new PodStream(address) as never,
+    stream: () => new PodStream(address),
   });
   // Without a listener a connection lost between two queries would end the whole process; the
   // next query reports it.
