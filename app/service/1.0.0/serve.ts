@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Service } from "./service";
+import type { ServiceSettings } from "./settings";
+
+/** Requests that are still unfinished this many milliseconds after the end of accepting are cut off. */
+const graceMs = 20_000;
+
+/**
+ * Listens until SIGTERM or SIGINT, then stops without losing a request: it turns unready and asks
+ * clients to leave, keeps serving for SHUTDOWN_DELAY_MS so that nobody new is sent here, stops
+ * accepting, finishes what is in flight and releases what the server held.
+ * @param release closes what the server opened; runs after the last answer
+ */
+export async function serve(
+  { app, drain }: Service,
+  { PORT, SHUTDOWN_DELAY_MS }: ServiceSettings,
+  release: () => Promise<void>,
+): Promise<void> {
+  const signal = nextSignal();
+  await app.listen({ port: PORT, host: "0.0.0.0" });
+  app.log.info({ port: PORT }, "listening");
+
+  app.log.info({ signal: await signal, delayMs: SHUTDOWN_DELAY_MS }, "draining");
+  drain();
+  await sleep(SHUTDOWN_DELAY_MS);
+  const cutOff = setTimeout(() => {
+    app.log.error("cutting off unfinished requests");
+    app.server.closeAllConnections();
+  }, graceMs);
+  await app.close();
+  clearTimeout(cutOff);
+  await release();
+  app.log.info("stopped");
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+}
