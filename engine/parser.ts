@@ -1,0 +1,106 @@
+import type { Node } from "libpg-query";
+import { offsetOfCharacter } from "./sourceText";
+import { inTransaction, standingOf, type Standing } from "./statement";
+
+/** One statement of a file, found by PostgreSQL's own parser. */
+export interface Statement {
+  /** From 1, in the order of the file. */
+  readonly number: number;
+  /** As written, without the semicolon. */
+  readonly text: string;
+  /** Where it starts in the file's text, in UTF-16 units. */
+  readonly offset: number;
+  /** The parser's name for its kind, like `CreateStmt`. */
+  readonly kind: string;
+  readonly standing: Standing;
+}
+
+/** A mistake at a place of a text. */
+export interface Mistake {
+  readonly offset: number;
+  readonly problem: string;
+  readonly fix?: string;
+}
+
+export type Parsed = { readonly statements: readonly Statement[] } | { readonly mistake: Mistake };
+
+type Parser = (text: string) => { stmts?: RawStatement[] };
+interface RawStatement {
+  stmt?: Node;
+  stmt_location?: number;
+  stmt_len?: number;
+}
+
+let loading: Promise<Parser> | undefined;
+
+/** The parser is WebAssembly: 80 ms to load, which a run with nothing to do need not spend. */
+async function loadParser(): Promise<Parser> {
+  const { loadModule, parseSync } = await import("libpg-query");
+  await loadModule();
+  return parseSync;
+}
+
+/**
+ * Splits a text into statements. The parser counts bytes and its errors count characters; both
+ * become offsets into the text. Its grammar is PostgreSQL 18's, which reads all older SQL.
+ */
+export async function parse(text: string): Promise<Parsed> {
+  if (text.trim() === "") return { statements: [] };
+  loading ??= loadParser();
+  const parser = await loading;
+  let raw: RawStatement[];
+  try {
+    raw = parser(text).stmts ?? [];
+  } catch (error) {
+    return { mistake: explainSyntaxError(text, error) };
+  }
+  const bytes = Buffer.from(text);
+  const isAscii = bytes.length === text.length;
+  const statements = raw.map((statement, index) => {
+    const start = statement.stmt_location ?? 0;
+    const length = statement.stmt_len ?? bytes.length - start;
+    const node = statement.stmt;
+    return {
+      number: index + 1,
+      text: bytes
+        .subarray(start, start + length)
+        .toString()
+        .trimEnd(),
+      offset: isAscii ? start : bytes.subarray(0, start).toString().length,
+      kind: node === undefined ? "" : (Object.keys(node)[0] ?? ""),
+      standing: node === undefined ? inTransaction : standingOf(node),
+    };
+  });
+  return { statements };
+}
+
+function explainSyntaxError(text: string, error: unknown): Mistake {
+  if (!(error instanceof Error)) throw error;
+  if (!("sqlDetails" in error)) throw error;
+  const { cursorPosition } = error.sqlDetails as { cursorPosition: number };
+  const offset = offsetOfCharacter(text, Math.max(0, cursorPosition));
+  const copy = copyBefore(text, offset);
+  if (copy !== undefined) {
+    return {
+      offset: copy,
+      problem: "COPY FROM STDIN needs psql at the other end",
+      fix: "write the rows as INSERT INTO ... VALUES",
+    };
+  }
+  if (text[offset] === "\\") {
+    const command = /^\\\S*/.exec(text.slice(offset))?.[0] ?? "\\";
+    return {
+      offset,
+      problem: `${command} is a command of psql, not SQL`,
+      fix: "remove it: the engine sends SQL only",
+    };
+  }
+  return { offset, problem: error.message };
+}
+
+/** The start of a COPY ... FROM STDIN whose rows are what the parser stumbled over. */
+function copyBefore(text: string, offset: number): number | undefined {
+  const copies = text.slice(0, offset).matchAll(/\bcopy\b[^;']*\bfrom\s+stdin\b[^;]*;\s*/gi);
+  for (const copy of copies) if (copy.index + copy[0].length === offset) return copy.index;
+  return undefined;
+}
