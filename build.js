@@ -35,15 +35,20 @@ function isBuilt() {
 function ensureBuilt() {
   if (isBuilt()) return;
   const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
-  if (!existsSync(compiler)) throw new Error("The program is not built.\n  Next: npm ci");
+  if (!existsSync(compiler)) throw userError("The program is not built.\n  Next: npm ci");
   const sources = hashSources();
   const result = spawnSync(process.execPath, [compiler, "-p", root], { encoding: "utf8" });
   if (result.status !== 0) {
-    throw new Error(
+    throw userError(
       `The program does not compile:\n${result.stdout}${result.stderr}\n  Next: npm run build`,
     );
   }
   writeFileSync(stampFile, sources);
+}
+
+/** An error whose message is meant for a person as it stands. */
+function userError(message) {
+  return Object.assign(new Error(message), { name: "UserError" });
 }
 
 module.exports = { ensureBuilt, isBuilt };

@@ -5,7 +5,7 @@ const layers = {
   engine: [],
   kube: [],
   "components/dynamic": ["engine", "kube"],
-  components: ["components/dynamic", "kube"],
+  components: ["components/dynamic", "engine", "kube"],
   local: ["kube"],
 };
 const folders = [

@@ -1,3 +1,13 @@
-// What Pulumi runs: the compiled program, rebuilt first when its sources have changed.
-require("./build.js").ensureBuilt();
-module.exports = require("./dist/index.js");
+// What Pulumi runs: the compiled program, rebuilt first when its sources have changed. Errors meant
+// for a person are shown as they are, without a stack trace.
+const { RunError } = require("@pulumi/pulumi");
+
+module.exports = async () => {
+  try {
+    require("./build.js").ensureBuilt();
+    return await require("./dist/index.js").default();
+  } catch (error) {
+    if (error.name === "UserError") throw new RunError(error.message);
+    throw error;
+  }
+};

@@ -35,5 +35,7 @@ export function loadCluster(context: string): Cluster {
 
 /** The API server's address of a context, for messages. */
 export function serverOf(cluster: Cluster): string {
-  return cluster.kubeConfig.getCurrentCluster()?.server ?? "an address the kubeconfig does not give";
+  return (
+    cluster.kubeConfig.getCurrentCluster()?.server ?? "an address the kubeconfig does not give"
+  );
 }

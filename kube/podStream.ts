@@ -100,7 +100,8 @@ export class PodStream extends Duplex {
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
       clearInterval(this.#pings);
-      if (this.#refusal) this.destroy(new Error(`pod ${namespace}/${pod}: ${this.#refusal.trim()}`));
+      if (this.#refusal)
+        this.destroy(new Error(`pod ${namespace}/${pod}: ${this.#refusal.trim()}`));
       else this.push(null);
     });
   }

@@ -48,7 +48,8 @@ function isReady(pod: V1Pod): boolean {
 function describePod(pod: V1Pod): string {
   const name = pod.metadata?.name ?? "a pod";
   const waiting = pod.status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
-  if (waiting) return `${name} waits: ${[waiting.reason, waiting.message].filter(Boolean).join(": ")}`;
+  if (waiting)
+    return `${name} waits: ${[waiting.reason, waiting.message].filter(Boolean).join(": ")}`;
   const unmet = pod.status?.conditions?.find((c) => c.status === "False");
   if (unmet) return `${name} is not ready: ${unmet.message ?? unmet.reason ?? unmet.type}`;
   return `${name} is ${pod.status?.phase ?? "unknown"}`;

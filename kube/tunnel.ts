@@ -21,9 +21,11 @@ export function portFor(name: string): number {
  * Listens on 127.0.0.1 and forwards each connection to the ready pod, found anew for each one.
  * For plugins that speak only TCP. Never keeps the process alive: one handle that did would hang
  * `pulumi up` for ever.
+ * @param shared whether another listener on the port will do: a preview may run beside an `up` of
+ *   the same stack, whose tunnel leads to the same server
  * @throws UserError when the port is taken
  */
-export async function openTunnel(port: number, target: PodPort): Promise<void> {
+export async function openTunnel(port: number, target: PodPort, shared: boolean): Promise<void> {
   const server = createServer((local) => {
     const remote = new PodStream(target);
     remote.unref();
@@ -46,10 +48,18 @@ export async function openTunnel(port: number, target: PodPort): Promise<void> {
   server.unref();
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE" && shared) {
+        resolve();
+        return;
+      }
       reject(
         new UserError(
           `Cannot listen on 127.0.0.1:${port}, the tunnel to ${target.namespace}/${target.app}.`,
-          [error.code === "EADDRINUSE" ? "Another program has it: is this stack's `pulumi up` running?" : error.message],
+          [
+            error.code === "EADDRINUSE"
+              ? "Another program has it: is this stack's `pulumi up` running?"
+              : error.message,
+          ],
           "wait for the other run, or set stateful-cd:database tunnelPort to a free port",
         ),
       );

@@ -1,0 +1,51 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseLogin } from "./database";
+import { HttpWorkload } from "./httpWorkload";
+
+export interface BackendArgs {
+  readonly namespace: pulumi.Input<string>;
+  readonly image: string;
+  readonly release: string;
+  readonly replicas: number;
+  readonly database: DatabaseLogin;
+  /** The schema this release was written for: what SchemaHistory has reached. */
+  readonly schemaVersion: pulumi.Input<string>;
+  /** App label of the workload that may call it. */
+  readonly client: string;
+}
+
+/** The application's API. It is declared with the schema it needs, so it never runs before it. */
+export class Backend extends pulumi.ComponentResource {
+  /** Where other pods reach it, e.g. http://backend:8080. */
+  readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:Backend", name, {}, opts);
+    const { database } = args;
+    const credentials = "/etc/backend";
+    const workload = new HttpWorkload(
+      `${name}-workload`,
+      {
+        app: name,
+        namespace: args.namespace,
+        image: args.image,
+        release: args.release,
+        replicas: args.replicas,
+        annotations: { "stateful-cd/schema": args.schemaVersion },
+        env: {
+          DATABASE_HOST: database.host,
+          DATABASE_PORT: String(database.port),
+          DATABASE_NAME: database.database,
+          DATABASE_USER: database.role,
+          DATABASE_PASSWORD_FILE: `${credentials}/password`,
+        },
+        secret: { name: database.secret, mountPath: credentials },
+        clients: [args.client],
+        calls: ["pooler"],
+      },
+      { parent: this },
+    );
+    this.url = workload.url;
+    this.registerOutputs({ url: this.url });
+  }
+}

@@ -1,0 +1,34 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { loadCluster } from "../kube/client";
+import { inspectCluster } from "../kube/preflight";
+
+export interface ClusterArgs {
+  /** kubeconfig context */
+  readonly context: string;
+  /** The namespace the stack will live in. */
+  readonly namespace: string;
+  readonly storageClass?: string | undefined;
+  readonly snapshotClass?: string | undefined;
+}
+
+/**
+ * Looks at the cluster before anything is declared on it, and returns the provider for it.
+ * A preview goes on without a cluster and says what it could not know; an up does not.
+ * @throws UserError naming what the cluster lacks
+ */
+export async function connectCluster(name: string, args: ClusterArgs): Promise<k8s.Provider> {
+  const { kubeConfig } = loadCluster(args.context);
+  try {
+    await inspectCluster(kubeConfig, args);
+  } catch (error) {
+    if (!pulumi.runtime.isDryRun()) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    await pulumi.log.warn(`This preview rests on the last known state alone. ${reason}`);
+  }
+  return new k8s.Provider(name, {
+    context: args.context,
+    // Otherwise a new address of the API server would replace every resource, volumes included.
+    clusterIdentifier: args.context,
+  });
+}

@@ -1,0 +1,140 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseAddress } from "../kube/postgres";
+import { Credentials } from "./credentials";
+import { DatabaseRoles } from "./databaseRoles";
+import { DatabaseServer } from "./databaseServer";
+import { Pooler } from "./pooler";
+
+export interface DatabaseArgs {
+  /** kubeconfig context: the program and the engine reach the server through its API. */
+  readonly context: string;
+  readonly namespace: pulumi.Input<string>;
+  /** The namespace as a plain value, for names that must be known in a preview. */
+  readonly namespaceName: string;
+  /** Name of the database and prefix of its roles. */
+  readonly database: string;
+  /** The release whose backend logs in. */
+  readonly release: string;
+  readonly server: { readonly image: string; readonly version: string };
+  /** Image of PgBouncer. */
+  readonly pooler: string;
+  /** Size of the volume, e.g. 4Gi. It can grow, never shrink. */
+  readonly storage: string;
+  readonly cpu: string;
+  readonly memory: string;
+  /** Local TCP port of the tunnel to the server; by default one derived from the namespace. */
+  readonly tunnelPort?: number | undefined;
+  readonly storageClass?: string | undefined;
+  /** Whether Pulumi refuses to delete server, volume and passwords. */
+  readonly protect: boolean;
+  /** App label of the workload that may use the pooler. */
+  readonly client: string;
+}
+
+/** How an application reaches its database: through the pooler, as its release's own role. */
+export interface DatabaseLogin {
+  readonly host: pulumi.Output<string>;
+  readonly port: number;
+  readonly database: pulumi.Output<string>;
+  readonly role: pulumi.Output<string>;
+  /** The Secret whose key `password` is the role's. */
+  readonly secret: pulumi.Output<string>;
+}
+
+/** PostgreSQL on a persistent volume behind PgBouncer, with the roles that use it. */
+export class Database extends pulumi.ComponentResource {
+  /** Where migrations run: the server itself, as the owner. Known once that works. */
+  readonly address: pulumi.Output<DatabaseAddress>;
+  readonly login: DatabaseLogin;
+  /** The claim that a snapshot is taken of. */
+  readonly claim: pulumi.Output<string>;
+
+  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:Database", name, {}, opts);
+    const { namespace, context, database, release } = args;
+    const inside = { parent: this };
+
+    const credentials = new Credentials(
+      `${name}-credentials`,
+      {
+        namespace,
+        secret: "database",
+        keys: ["superuser-password", "owner-password", "pooler-password"],
+        files: (passwords) => ({
+          "userlist.txt": `"pooler" "${passwords["pooler-password"] ?? ""}"\n`,
+        }),
+      },
+      inside,
+    );
+    const loginCredentials = new Credentials(
+      `${name}-login-${release}`,
+      { namespace, secret: `backend-${release.replace(/[^a-z0-9]+/gi, "-")}`, keys: ["password"] },
+      inside,
+    );
+    const server = new DatabaseServer(
+      `${name}-server`,
+      {
+        namespace,
+        image: `${args.server.image}:${args.server.version}`,
+        secret: credentials.secret,
+        storage: args.storage,
+        storageClass: args.storageClass,
+        cpu: args.cpu,
+        memory: args.memory,
+        protect: args.protect,
+        clients: ["pooler"],
+      },
+      inside,
+    );
+    const roles = new DatabaseRoles(
+      `${name}-roles`,
+      {
+        server: { context, namespace: args.namespaceName, app: server.app, port: server.port },
+        superuserPassword: credentials.password("superuser-password"),
+        database,
+        ownerPassword: credentials.password("owner-password"),
+        release,
+        loginPassword: loginCredentials.password("password"),
+        tunnelPort: args.tunnelPort,
+        deletedWith: server.statefulSet,
+      },
+      inside,
+    );
+    const pooler = new Pooler(
+      `${name}-pooler`,
+      {
+        namespace,
+        image: args.pooler,
+        server: server.service,
+        serverPort: server.port,
+        serverApp: server.app,
+        database,
+        secret: credentials.secret,
+        clients: [args.client],
+      },
+      inside,
+    );
+
+    this.claim = server.claim;
+    this.address = pulumi
+      .all([namespace, roles.database, roles.owner, credentials.secret])
+      .apply(([namespace, database, role, secret]) => ({
+        context,
+        namespace,
+        app: server.app,
+        port: server.port,
+        database,
+        role,
+        secret,
+        secretKey: "owner-password",
+      }));
+    this.login = {
+      host: pooler.service,
+      port: pooler.port,
+      database: roles.database,
+      role: roles.login,
+      secret: loginCredentials.secret,
+    };
+    this.registerOutputs({ address: this.address, login: this.login, claim: this.claim });
+  }
+}

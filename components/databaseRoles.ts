@@ -1,0 +1,134 @@
+import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
+import { openTunnel, portFor } from "../kube/tunnel";
+import { settledWith } from "./order";
+
+export interface DatabaseRolesArgs {
+  /** kubeconfig context, namespace, app label and port of the server. */
+  readonly server: { context: string; namespace: string; app: string; port: number };
+  readonly superuserPassword: pulumi.Input<string>;
+  /** The database, also the prefix of its roles. */
+  readonly database: string;
+  readonly ownerPassword: pulumi.Input<string>;
+  /** The release whose backend logs in, e.g. 1.0.0. */
+  readonly release: string;
+  readonly loginPassword: pulumi.Input<string>;
+  /** Local TCP port of the tunnel; by default one derived from the stack's namespace. */
+  readonly tunnelPort?: number | undefined;
+  /** With this resource the server's data goes, and so does all that is declared here. */
+  readonly deletedWith: pulumi.Resource;
+}
+
+/**
+ * The database, its owner, the group that holds an application's privileges, and one login role
+ * for the release. Migrations run as the owner; privileges on its tables come by default.
+ */
+export class DatabaseRoles extends pulumi.ComponentResource {
+  /** Known once everything a migration relies on exists. */
+  readonly owner: pulumi.Output<string>;
+  readonly database: pulumi.Output<string>;
+  /** The release's own login, a member of the group: who still uses a release can be told. */
+  readonly login: pulumi.Output<string>;
+
+  constructor(name: string, args: DatabaseRolesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:DatabaseRoles", name, {}, opts);
+    const provider = this.#connect(name, args);
+    // One after the other: parallel grants collide ("tuple concurrently updated").
+    let last: pulumi.Resource[] = [];
+    const chained = (): pulumi.CustomResourceOptions => ({
+      parent: this,
+      provider,
+      deletedWith: args.deletedWith,
+      dependsOn: last,
+    });
+    const declare = <R extends pulumi.Resource>(resource: R): R => {
+      last = [resource];
+      return resource;
+    };
+
+    const owner = declare(
+      new postgresql.Role(
+        `${name}-owner`,
+        { name: `${args.database}_owner`, login: true, password: args.ownerPassword },
+        chained(),
+      ),
+    );
+    const group = declare(
+      new postgresql.Role(`${name}-app`, { name: `${args.database}_app`, login: false }, chained()),
+    );
+    const database = declare(
+      new postgresql.Database(
+        `${name}-database`,
+        {
+          name: args.database,
+          owner: owner.name,
+          // template1 has the pooler's function and pg_stat_statements (databaseServer.ts).
+          template: "template1",
+          encoding: "DEFAULT",
+          lcCollate: "DEFAULT",
+          lcCtype: "DEFAULT",
+        },
+        chained(),
+      ),
+    );
+    for (const [objectType, privileges] of Object.entries(appPrivileges)) {
+      declare(
+        new postgresql.DefaultPrivileges(
+          `${name}-app-${objectType}s`,
+          {
+            owner: owner.name,
+            role: group.name,
+            database: database.name,
+            schema: "public",
+            objectType,
+            privileges,
+          },
+          chained(),
+        ),
+      );
+    }
+    const login = declare(
+      new postgresql.Role(
+        `${name}-login-${args.release}`,
+        {
+          name: `${args.database}_app_${args.release.replace(/[^a-z0-9]+/gi, "_")}`,
+          login: true,
+          roles: [group.name],
+          password: args.loginPassword,
+        },
+        chained(),
+      ),
+    );
+
+    this.owner = owner.name;
+    this.login = login.name;
+    // The login is the last of the chain: with it, all of the above is there.
+    this.database = settledWith(database.name, login.name);
+    this.registerOutputs({ owner: this.owner, database: this.database, login: this.login });
+  }
+
+  /** The provider speaks TCP only, so the program itself forwards a local port to the server. */
+  #connect(name: string, args: DatabaseRolesArgs): postgresql.Provider {
+    const port = args.tunnelPort ?? portFor(args.server.namespace);
+    const opened = openTunnel(port, args.server, pulumi.runtime.isDryRun());
+    return new postgresql.Provider(
+      `${name}-provider`,
+      {
+        host: settledWith("127.0.0.1", opened),
+        port,
+        username: "postgres",
+        password: args.superuserPassword,
+        sslmode: "disable",
+        connectTimeout: 15,
+        // With it the provider would read password verifiers back and show them as changes.
+        superuser: false,
+      },
+      { parent: this },
+    );
+  }
+}
+
+const appPrivileges = {
+  table: ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  sequence: ["USAGE", "SELECT"],
+};

@@ -1,0 +1,113 @@
+import path from "node:path";
+import { UserError } from "../../userError";
+import { migration } from "./migration";
+import type { ResourceKind } from "./resourceKind";
+import { sampleData } from "./sampleData";
+import { schemaBaseline } from "./schemaBaseline";
+
+/**
+ * Raised when the outputs of a kind change shape: today's code reads the state that earlier code
+ * wrote, and tells by this number which.
+ */
+const stateVersion = 1;
+
+const kinds = { migration, schemaBaseline, sampleData };
+
+/** A kind of dynamic resource. */
+export type Kind = keyof typeof kinds;
+
+/** What Pulumi's engine asks of a dynamic resource. */
+export type Method = "check" | "diff" | "create" | "update" | "read" | "delete";
+
+type Properties = Record<string, unknown>;
+
+/**
+ * Runs one call of Pulumi's engine with today's code: all that the serialised stub does.
+ * @throws UserError when dist/ was built from other sources; refresh and destroy do not run the
+ *   program, so nothing else would rebuild it
+ */
+export async function dispatch(kind: Kind, method: Method, args: unknown[]): Promise<unknown> {
+  ensureCurrentBuild();
+  const resource = kinds[kind] as ResourceKind<Properties, Properties>;
+  return toPlain(await run(resource, method, args as Properties[]));
+}
+
+async function run(
+  resource: ResourceKind<Properties, Properties>,
+  method: Method,
+  args: Properties[],
+): Promise<unknown> {
+  const [first = {}, second = {}, third = {}] = args;
+  switch (method) {
+    case "check":
+      return { inputs: pick(second, resource.inputs) };
+    case "diff":
+      return { changes: isChanged(resource, second, third) };
+    case "create": {
+      const inputs = pick(first, resource.inputs);
+      return { id: resource.identify(inputs), outs: await reconcile(resource, inputs) };
+    }
+    case "update":
+      return { outs: await reconcile(resource, pick(third, resource.inputs)) };
+    case "read": {
+      const inputs = pick(second, resource.inputs);
+      const found = await resource.read(inputs);
+      if (!found) return { id: "", props: {} };
+      return { id: first, props: { ...second, ...found, stateVersion }, inputs };
+    }
+    case "delete":
+      // A resource that is no longer declared is forgotten, never undone: data stays.
+      return {};
+  }
+}
+
+async function reconcile(resource: ResourceKind<Properties, Properties>, inputs: Properties) {
+  return { ...inputs, ...(await resource.reconcile(inputs)), stateVersion };
+}
+
+/** Compares what is declared, never the provider's text; drift found by a refresh is a change too. */
+function isChanged(
+  resource: ResourceKind<Properties, Properties>,
+  olds: Properties,
+  news: Properties,
+): boolean {
+  const drift = Array.isArray(olds.drift) && olds.drift.length > 0;
+  const declared = (properties: Properties) => canonical(pick(properties, resource.inputs));
+  return drift || declared(olds) !== declared(news);
+}
+
+function pick(properties: Properties, names: readonly string[]): Properties {
+  return Object.fromEntries(names.map((name) => [name, properties[name]]));
+}
+
+/** JSON with sorted keys: equal texts for equal values. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/**
+ * Only what protobuf can carry: undefined, bigint, Date and Buffer would throw after the SQL has
+ * run, and the resource would be lost.
+ */
+function toPlain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_key, part: unknown) =>
+      typeof part === "bigint" ? part.toString() : part,
+    ),
+  );
+}
+
+function ensureCurrentBuild(): void {
+  const build = path.resolve(__dirname, "../../../build.js");
+  const { isBuilt } = require(build) as { isBuilt(): boolean };
+  if (isBuilt()) return;
+  throw new UserError(
+    "The program's build is older than its sources.",
+    ["Refresh and destroy run the build as it is."],
+    "npm run build",
+  );
+}

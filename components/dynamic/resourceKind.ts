@@ -1,0 +1,17 @@
+/**
+ * One kind of dynamic resource, as the implementation behind the stub sees it. Create and update
+ * are the same idempotent reconcile, because the database, not Pulumi's state, is the truth.
+ *
+ * @typeParam I what is declared; names and plain values, never a secret
+ * @typeParam O what was found or made, stored in Pulumi's state
+ */
+export interface ResourceKind<I extends object, O extends object> {
+  /** The declared inputs by name: what is stored and compared. */
+  readonly inputs: readonly (keyof I & string)[];
+  /** The resource's id in Pulumi's state. */
+  identify(inputs: I): string;
+  /** Makes it so, or finds it so. Runs again after any failure. */
+  reconcile(inputs: I): Promise<O>;
+  /** What is there now; undefined when it is gone. Differences go into the output `drift`. */
+  read(inputs: I): Promise<O | undefined>;
+}

@@ -1,0 +1,75 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { settledWith } from "./order";
+
+export interface EnvironmentArgs {
+  /** The namespace to create; everything of this stack lives in it. */
+  readonly namespace: string;
+  /**
+   * The user this program runs as. It is bound to the ClusterRole `stateful-cd-namespace` in this
+   * namespace and nowhere else. Left out when the kubeconfig's user has its rights already.
+   */
+  readonly deployer?: string | undefined;
+}
+
+/**
+ * The stack's namespace: Pod Security `restricted`, no traffic that no component asks for, and the
+ * program's own rights in it.
+ */
+export class Environment extends pulumi.ComponentResource {
+  /** The namespace's name, known once the program may work in it. */
+  readonly namespace: pulumi.Output<string>;
+
+  constructor(name: string, args: EnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:Environment", name, {}, opts);
+    const inside = { parent: this };
+
+    const namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      {
+        metadata: {
+          name: args.namespace,
+          labels: { "pod-security.kubernetes.io/enforce": "restricted" },
+        },
+      },
+      inside,
+    );
+    const rights = args.deployer ? [bindDeployer(name, args.deployer, namespace, this)] : [];
+    new k8s.networking.v1.NetworkPolicy(
+      `${name}-deny-all`,
+      {
+        metadata: { name: "deny-all", namespace: namespace.metadata.name },
+        spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+      },
+      { ...inside, dependsOn: rights },
+    );
+
+    this.namespace = settledWith(
+      namespace.metadata.name,
+      ...rights.map(({ metadata }) => metadata.name),
+    );
+    this.registerOutputs({ namespace: this.namespace });
+  }
+}
+
+/** Without this binding the program may create the namespace but nothing in it. */
+function bindDeployer(
+  name: string,
+  deployer: string,
+  namespace: k8s.core.v1.Namespace,
+  parent: pulumi.Resource,
+): k8s.rbac.v1.RoleBinding {
+  return new k8s.rbac.v1.RoleBinding(
+    `${name}-deployer`,
+    {
+      metadata: { name: "stateful-cd", namespace: namespace.metadata.name },
+      roleRef: {
+        apiGroup: "rbac.authorization.k8s.io",
+        kind: "ClusterRole",
+        name: "stateful-cd-namespace",
+      },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: deployer }],
+    },
+    { parent },
+  );
+}

@@ -1,0 +1,96 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { declareReach } from "./network";
+import { settledWith } from "./order";
+import { httpProbe, labelsOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
+
+export interface HttpWorkloadArgs {
+  /** The pods' label and the Service's name. */
+  readonly app: string;
+  readonly namespace: pulumi.Input<string>;
+  readonly image: string;
+  /** The release, told to the process and to whoever looks at the pods. */
+  readonly release: string;
+  readonly replicas: number;
+  readonly env: Record<string, pulumi.Input<string>>;
+  readonly annotations?: Record<string, pulumi.Input<string>>;
+  /** A Secret mounted as a folder. */
+  readonly secret?: { readonly name: pulumi.Input<string>; readonly mountPath: string };
+  readonly nodePort?: number | undefined;
+  /** App labels that may connect. */
+  readonly clients: readonly string[] | "anyone";
+  /** App labels that it connects to. */
+  readonly calls: readonly string[];
+}
+
+const port = 8080;
+const user = 10001;
+/** How long a pod that is going away still serves: Services take a moment to stop sending to it. */
+const shutdownDelayMs = 5_000;
+
+/** A stateless HTTP server: Deployment, Service and NetworkPolicy. */
+export class HttpWorkload extends pulumi.ComponentResource {
+  readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: HttpWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:HttpWorkload", name, {}, opts);
+    const { app, namespace } = args;
+    const deployment = new k8s.apps.v1.Deployment(
+      `${name}-deployment`,
+      {
+        metadata: { name: app, namespace },
+        spec: {
+          replicas: args.replicas,
+          // An image that cannot be pulled is an error within a minute and a half, not ten.
+          progressDeadlineSeconds: 90,
+          selector: { matchLabels: labelsOf(app) },
+          strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+          template: {
+            metadata: {
+              labels: { ...labelsOf(app), "app.kubernetes.io/version": args.release },
+              ...(args.annotations ? { annotations: args.annotations } : {}),
+            },
+            spec: podOf(args),
+          },
+        },
+      },
+      { parent: this },
+    );
+    const service = declareReach(name, { ...args, port, portName: "http" }, { parent: this });
+    const host = settledWith(service.metadata.name, deployment.metadata.name);
+    this.url = pulumi.interpolate`http://${host}:${port}`;
+    this.registerOutputs({ url: this.url });
+  }
+}
+
+function podOf(args: HttpWorkloadArgs): k8s.types.input.core.v1.PodSpec {
+  const env = {
+    PORT: String(port),
+    RELEASE: args.release,
+    SHUTDOWN_DELAY_MS: String(shutdownDelayMs),
+    ...args.env,
+  };
+  return {
+    ...restrictedPod(user),
+    terminationGracePeriodSeconds: 40,
+    containers: [
+      {
+        name: args.app,
+        image: args.image,
+        ports: [{ name: "http", containerPort: port }],
+        env: Object.entries(env).map(([name, value]) => ({ name, value })),
+        resources: resourcesOf("50m", "192Mi"),
+        securityContext: restrictedContainer,
+        startupProbe: { ...httpProbe("/healthz", 1), failureThreshold: 60 },
+        livenessProbe: httpProbe("/healthz", 10),
+        readinessProbe: httpProbe("/readyz", 2),
+        volumeMounts: args.secret
+          ? [{ name: "secret", mountPath: args.secret.mountPath, readOnly: true }]
+          : [],
+      },
+    ],
+    volumes: args.secret
+      ? [{ name: "secret", secret: { secretName: args.secret.name, defaultMode: 0o440 } }]
+      : [],
+  };
+}

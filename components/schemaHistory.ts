@@ -1,0 +1,112 @@
+import * as pulumi from "@pulumi/pulumi";
+import { loadBaseline, splitAtBaseline } from "../engine/baseline";
+import { chainDigest } from "../engine/digest";
+import { loadMigrations, throughMigration } from "../engine/migrationFolder";
+import type { DatabaseAddress } from "../kube/postgres";
+import { createStub } from "./dynamic/stub";
+
+export interface SchemaHistoryArgs {
+  /** The server itself, as the role that owns the schema. */
+  readonly database: pulumi.Input<DatabaseAddress>;
+  /** Folder of the migrations, relative to the project. */
+  readonly folder: string;
+  /** The committed checkpoint: everything up to it is one resource. */
+  readonly baseline?: DeclaredMigration | undefined;
+  /** The migrations after it, in order, up to the release's last one. */
+  readonly migrations: readonly DeclaredMigration[];
+  /** Seconds to wait for a starting server, and for another run's lock. */
+  readonly deadlineSeconds?: number;
+}
+
+/** What identifies a migration: its name and the checksum of its files. */
+export interface DeclaredMigration {
+  readonly id: string;
+  readonly digest: string;
+}
+
+/**
+ * Reads and checks the migrations that a release needs.
+ * @throws UserError with every mistake in the folder
+ */
+export async function readHistory(release: { folder: string; last: string }) {
+  const { folder, last } = release;
+  const migrations = throughMigration(await loadMigrations(folder), last);
+  const { baseline, later } = splitAtBaseline(migrations, await loadBaseline(folder));
+  const unit = baseline.at(-1);
+  return {
+    folder,
+    baseline: unit && { id: unit.id, digest: chainDigest(baseline) },
+    migrations: later.map(({ id, digest }) => ({ id, digest })),
+  };
+}
+
+const defaultDeadlineSeconds = 120;
+const baselineStub = createStub("schemaBaseline");
+const migrationStub = createStub("migration");
+
+/** The journal, and everything at or before the baseline. Its refresh compares the whole schema. */
+class SchemaBaseline extends pulumi.dynamic.Resource {
+  declare readonly schemaFingerprint: pulumi.Output<string>;
+
+  constructor(name: string, args: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super(
+      baselineStub,
+      name,
+      { schemaFingerprint: undefined, ...args },
+      opts,
+      "stateful-cd",
+      "SchemaBaseline",
+    );
+  }
+}
+
+/** One migration. Deleting the resource touches neither the database nor its data. */
+class Migration extends pulumi.dynamic.Resource {
+  declare readonly migration: pulumi.Output<string>;
+  declare readonly schemaFingerprint: pulumi.Output<string>;
+
+  constructor(name: string, args: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super(
+      migrationStub,
+      name,
+      { schemaFingerprint: undefined, ...args },
+      opts,
+      "stateful-cd",
+      "Migration",
+    );
+  }
+}
+
+/** The database's schema as an ordered list of migrations, one resource each. */
+export class SchemaHistory extends pulumi.ComponentResource {
+  /** The last migration, known once it is applied: what an application is declared with. */
+  readonly version: pulumi.Output<string>;
+  /** sha256 over the catalogue after the last migration. */
+  readonly fingerprint: pulumi.Output<string>;
+
+  constructor(name: string, args: SchemaHistoryArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("stateful-cd:index:SchemaHistory", name, {}, opts);
+    const common = {
+      database: args.database,
+      folder: args.folder,
+      deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
+    };
+    const baseline = new SchemaBaseline(
+      `${name}-baseline`,
+      { ...common, through: args.baseline?.id ?? "", digest: args.baseline?.digest ?? "" },
+      { parent: this, retainOnDelete: true },
+    );
+    let last: SchemaBaseline | Migration = baseline;
+    for (const { id, digest } of args.migrations) {
+      last = new Migration(
+        `${name}-${id}`,
+        { ...common, migration: id, digest },
+        { parent: this, retainOnDelete: true, dependsOn: last },
+      );
+    }
+    this.version =
+      last instanceof Migration ? last.migration : pulumi.output(args.baseline?.id ?? "");
+    this.fingerprint = last.schemaFingerprint;
+    this.registerOutputs({ version: this.version, fingerprint: this.fingerprint });
+  }
+}

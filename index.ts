@@ -1,0 +1,86 @@
+import { Backend } from "./components/backend";
+import { connectCluster } from "./components/cluster";
+import { Database } from "./components/database";
+import { Environment } from "./components/environment";
+import { Frontend } from "./components/frontend";
+import { SampleData } from "./components/sampleData";
+import { readHistory, SchemaHistory } from "./components/schemaHistory";
+import { loadSettings } from "./settings";
+
+/** One release: application, database server and schema move together, in the order they stand here. */
+export default async function deliver() {
+  const { release, application, namespace, ...settings } = loadSettings();
+  const history = await readHistory(release.migrations);
+  const cluster = await connectCluster("cluster", { namespace, ...settings.cluster });
+  const onCluster = { provider: cluster };
+
+  const environment = new Environment(
+    "environment",
+    { namespace, deployer: settings.cluster.deployer },
+    onCluster,
+  );
+
+  const database = new Database(
+    "database",
+    {
+      ...settings.database,
+      context: settings.cluster.context,
+      storageClass: settings.cluster.storageClass,
+      protect: settings.protectData,
+      namespace: environment.namespace,
+      namespaceName: namespace,
+      database: application,
+      release: release.version,
+      server: release.server,
+      pooler: release.pooler,
+      client: "backend",
+    },
+    onCluster,
+  );
+
+  const schema = new SchemaHistory("schema", { database: database.address, ...history });
+
+  if (settings.sampleData) {
+    new SampleData("sample-data", {
+      ...settings.sampleData,
+      database: database.address,
+      schemaVersion: schema.version,
+    });
+  }
+
+  const backend = new Backend(
+    "backend",
+    {
+      ...settings.backend,
+      namespace: environment.namespace,
+      release: release.version,
+      image: release.backend,
+      database: database.login,
+      schemaVersion: schema.version,
+      client: "frontend",
+    },
+    onCluster,
+  );
+
+  const frontend = new Frontend(
+    "frontend",
+    {
+      ...settings.frontend,
+      namespace: environment.namespace,
+      release: release.version,
+      image: release.frontend,
+      backend: backend.url,
+    },
+    onCluster,
+  );
+
+  return {
+    release: frontend.release,
+    page: settings.frontend.address ?? frontend.url,
+    namespace: environment.namespace,
+    database: database.address,
+    claim: database.claim,
+    schemaVersion: schema.version,
+    schemaFingerprint: schema.fingerprint,
+  };
+}

@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { run } from "./command";
+import { repository } from "./paths";
+
+/** A stack for the demo, the tests or a benchmark: the real CLI on the real program. */
+export interface PulumiStack {
+  readonly name: string;
+  /** Where its configuration is kept, with the salt that `stack init` adds: never the checkout. */
+  readonly folder: string;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** How a command of the CLI ended. */
+export interface PulumiResult {
+  readonly status: number;
+  /** stdout and stderr as a person sees them. */
+  readonly output: string;
+  readonly seconds: number;
+}
+
+export interface PulumiOptions {
+  readonly onLine?: (line: string) => void;
+  /** Called with the CLI's process id, e.g. to kill it. */
+  readonly onStart?: (pid: number) => void;
+}
+
+const withConfig = new Set(["up", "preview", "refresh", "destroy"]);
+
+/**
+ * Makes a stack with the configuration of Pulumi.<template>.yaml and these changes.
+ * @param changes keys without the project's name, with values as they stand in a stack file
+ */
+export async function createStack(
+  stack: PulumiStack,
+  template: string,
+  changes: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const { parseDocument } = await import("yaml");
+  await mkdir(stack.folder, { recursive: true });
+  await copyFile(path.join(repository, "Pulumi.yaml"), path.join(stack.folder, "Pulumi.yaml"));
+  const settings = parseDocument(
+    await readFile(path.join(repository, `Pulumi.${template}.yaml`), "utf8"),
+  );
+  for (const [key, value] of Object.entries(changes)) {
+    settings.setIn(["config", `stateful-cd:${key}`], value);
+  }
+  await writeFile(configFile(stack), settings.toString());
+  const { passphraseFile, backendFolder } = locationsOf(stack.environment);
+  await mkdir(backendFolder, { recursive: true });
+  await readFile(passphraseFile);
+  await run("pulumi", ["stack", "init", stack.name, "--non-interactive"], {
+    cwd: stack.folder,
+    env: stack.environment,
+  });
+}
+
+/** Forgets a stack's state; what it declared stays unless it was destroyed before. */
+export async function forgetStack(stack: PulumiStack): Promise<void> {
+  await run("pulumi", ["stack", "rm", stack.name, "--yes", "--force", "--non-interactive"], {
+    cwd: stack.folder,
+    env: stack.environment,
+  });
+  await rm(stack.folder, { recursive: true, force: true });
+}
+
+/** Runs a command of the CLI on the stack. Its failure is a result, not an exception. */
+export async function pulumi(
+  stack: PulumiStack,
+  args: readonly [string, ...string[]],
+  options: PulumiOptions = {},
+): Promise<PulumiResult> {
+  const started = performance.now();
+  const isOperation = withConfig.has(args[0]);
+  const config = isOperation ? ["--config-file", configFile(stack)] : [];
+  const child = spawn("pulumi", [...args, ...config, "--stack", stack.name, "--non-interactive"], {
+    cwd: isOperation ? repository : stack.folder,
+    env: stack.environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  if (child.pid !== undefined) options.onStart?.(child.pid);
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      lines.push(line);
+      options.onLine?.(line);
+    });
+  }
+  const status = await new Promise<number>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      resolve(code ?? 1);
+    });
+  });
+  const seconds = (performance.now() - started) / 1000;
+  return { status, output: lines.join("\n"), seconds };
+}
+
+function configFile(stack: PulumiStack): string {
+  return path.join(stack.folder, `Pulumi.${stack.name}.yaml`);
+}
+
+function locationsOf(environment: NodeJS.ProcessEnv) {
+  return {
+    passphraseFile: environment["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "",
+    backendFolder: (environment["PULUMI_BACKEND_URL"] ?? "").replace(/^file:\/\//, ""),
+  };
+}

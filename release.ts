@@ -1,0 +1,72 @@
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { UserError } from "./userError";
+
+const image = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9._/-]*(:[0-9]+\/[a-z0-9._/-]+)?(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$/,
+    {
+      error: "must be an image with a tag or a digest, like registry/name:1.0.0",
+    },
+  );
+
+const releaseSchema = z.strictObject({
+  version: z.string(),
+  backend: image,
+  frontend: image,
+  pooler: image,
+  server: z.strictObject({
+    image: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._/:-]*$/, { error: "must be an image without a tag" }),
+    version: z.string().regex(/^\d+\.\d+$/, { error: 'must be a quoted version like "17.9"' }),
+  }),
+  migrations: z.strictObject({ folder: z.string(), last: z.string() }),
+});
+
+/** Everything that moves together from review to production: one file in releases/. */
+export type Release = Readonly<z.infer<typeof releaseSchema>>;
+
+/** The versions that a folder of release files holds, oldest first. */
+export function listReleases(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => name.slice(0, -".yaml".length))
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+}
+
+/**
+ * Reads <folder>/<version>.yaml.
+ * @param folder relative to the project, e.g. releases
+ * @throws UserError for an unknown version, and with every mistake of a malformed file
+ */
+export function loadRelease(folder: string, version: string): Release {
+  const name = path.join(folder, `${version}.yaml`);
+  if (!/^[\w.-]+$/.test(version) || !existsSync(name)) {
+    throw new UserError(
+      `There is no release "${version}".`,
+      [`${folder}/ holds: ${listReleases(folder).join(", ") || "none"}.`],
+      "pulumi config set release <one of these>",
+    );
+  }
+  const mistakes: string[] = [];
+  try {
+    const parsed = releaseSchema.safeParse(parse(readFileSync(name, "utf8")));
+    if (parsed.success && parsed.data.version === version) return Object.freeze(parsed.data);
+    if (parsed.success)
+      mistakes.push(`version: is ${parsed.data.version}, the file's name says ${version}`);
+    else mistakes.push(...parsed.error.issues.map(describeIssue));
+  } catch (error) {
+    mistakes.push(error instanceof Error ? error.message : String(error));
+  }
+  throw new UserError(`${name} is not a release.`, mistakes, `edit ${name}`);
+}
+
+/** One line for one mistake: where it is and what is allowed there. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
+  const at = issue.path.join(".");
+  return at === "" ? issue.message : `${at}: ${issue.message}`;
+}

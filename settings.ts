@@ -1,0 +1,117 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { describeIssue, listReleases, loadRelease, type Release } from "./release";
+import { UserError } from "./userError";
+
+const quantity = z.string().regex(/^\d+(\.\d+)?(m|Ki|Mi|Gi|Ti)?$/, {
+  error: "must be a Kubernetes quantity like 250m, 512Mi or 4Gi",
+});
+const name = z
+  .string()
+  .max(40)
+  .regex(/^[a-z]([a-z0-9-]*[a-z0-9])?$/, {
+    error: "must be lower-case letters, digits and hyphens",
+  });
+const replicas = z.int().min(1).max(100);
+/** initdb, 1 GB of max_wal_size and room to work: less is a server that stops in its first hour. */
+const leastStorage = 1024 ** 3;
+
+const settingsSchema = z.strictObject({
+  release: z.string().min(1, { error: "is missing" }),
+  application: name,
+  releases: z.string().min(1),
+  protectData: z.boolean(),
+  cluster: z.strictObject({
+    context: z.string().min(1),
+    storageClass: name.optional(),
+    snapshotClass: name.optional(),
+    deployer: z.string().min(1).optional(),
+  }),
+  database: z.strictObject({
+    storage: quantity.refine((text) => bytesOf(text) >= leastStorage, {
+      error: "must be at least 1Gi: a fresh server with its write-ahead log needs that much",
+    }),
+    cpu: quantity,
+    memory: quantity,
+    tunnelPort: z.int().min(1024).max(65535).optional(),
+  }),
+  backend: z.strictObject({ replicas }),
+  frontend: z.strictObject({
+    replicas,
+    nodePort: z.int().min(30000).max(32767).optional(),
+    address: z.url().optional(),
+  }),
+  sampleData: z
+    .strictObject({
+      rows: z.int().min(1).max(5_000_000),
+      seed: z.string().min(1).max(100),
+      file: z.string().min(1),
+    })
+    .optional(),
+});
+
+/** What belongs to the place: everything that differs between stacks, and the release they run. */
+export type Settings = Readonly<Omit<z.infer<typeof settingsSchema>, "release" | "releases">> & {
+  readonly release: Release;
+  readonly stack: string;
+  readonly namespace: string;
+};
+
+/**
+ * Reads the stack's configuration and the environment: the only place that does.
+ * @throws UserError with all mistakes in one message
+ */
+export function loadSettings(): Settings {
+  const stack = pulumi.getStack();
+  const parsed = settingsSchema.safeParse(readConfig(pulumi.getProject()));
+  if (!parsed.success) {
+    throw new UserError(
+      `Pulumi.${stack}.yaml has ${parsed.error.issues.length} mistake(s).`,
+      parsed.error.issues.map((issue) => {
+        const isRelease = issue.path[0] === "release";
+        const hint = isRelease ? `; releases/ holds: ${listReleases("releases").join(", ")}` : "";
+        return `stateful-cd:${describeIssue(issue)}${hint}`;
+      }),
+      `edit Pulumi.${stack}.yaml (Pulumi.yaml describes each key)`,
+    );
+  }
+  const { release, releases, ...settings } = parsed.data;
+  return Object.freeze({
+    ...settings,
+    release: loadRelease(releases, release),
+    stack,
+    namespace: `${settings.application}-${stack}`,
+  });
+}
+
+/** All keys of our own in one object, so that unknown ones are seen too. */
+function readConfig(project: string): Record<string, unknown> {
+  const config: Record<string, unknown> = {};
+  for (const [key, text] of Object.entries(pulumi.runtime.allConfig())) {
+    if (key.startsWith(`${project}:`)) config[key.slice(project.length + 1)] = parseValue(text);
+  }
+  if (config.release !== undefined) config.release = String(config.release);
+  if (isEmpty(config.sampleData)) delete config.sampleData;
+  const context = process.env["STATEFUL_CD_CONTEXT"];
+  if (context && typeof config["cluster"] === "object") {
+    config["cluster"] = { ...config["cluster"], context };
+  }
+  return config;
+}
+
+/** Pulumi hands every value over as text: objects, numbers and booleans as JSON. */
+function parseValue(text: string): unknown {
+  if (!/^([[{]|true$|false$|\d+$)/.test(text)) return text;
+  return JSON.parse(text) as unknown;
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+/** A Kubernetes quantity of bytes as a number. */
+function bytesOf(text: string): number {
+  const units = { Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3, Ti: 1024 ** 4 };
+  const unit = Object.entries(units).find(([suffix]) => text.endsWith(suffix));
+  return Number.parseFloat(text) * (unit?.[1] ?? 1);
+}
