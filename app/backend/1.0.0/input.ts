@@ -36,9 +36,16 @@ export const idInPath = z.strictObject({
 export function parse<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input, { reportInput: true });
   if (result.success) return result.data;
-  const errors = result.error.issues.flatMap(toFieldErrors);
+  const errors = firstOfEach(result.error.issues.flatMap(toFieldErrors));
   const detail = errors.map(({ field, message }) => `${field} ${message}`).join("; ");
   throw new Problem(400, "Bad request", `${detail}.`, errors);
+}
+
+/** The first mistake of each field: the others usually follow from it. */
+function firstOfEach(errors: FieldError[]): FieldError[] {
+  return errors.filter(
+    (error, index) => errors.findIndex(({ field }) => field === error.field) === index,
+  );
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {

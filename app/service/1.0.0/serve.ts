@@ -14,11 +14,10 @@ const graceMs = 20_000;
 export async function serve(
   { app, drain }: Service,
   { PORT, SHUTDOWN_DELAY_MS }: ServiceSettings,
-  release: () => Promise<void>,
+  release: () => Promise<void> | void,
 ): Promise<void> {
   const signal = nextSignal();
   await app.listen({ port: PORT, host: "0.0.0.0" });
-  app.log.info({ port: PORT }, "listening");
 
   app.log.info({ signal: await signal, delayMs: SHUTDOWN_DELAY_MS }, "draining");
   drain();

@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  LogController,
+} from "fastify";
 import { pino } from "pino";
 import { Problem } from "./problem";
 
@@ -25,7 +30,7 @@ export function createService(
   const logger: FastifyBaseLogger = pino({ base: { release } });
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }) => givenRequestId(headers["x-request-id"]) ?? randomUUID(),
     bodyLimit: 16 * 1024,
     requestTimeout: 10_000,

@@ -1,0 +1,111 @@
+import { type FieldError, newToken, Refused, Unreachable } from "./api";
+import { byId, setText, within } from "./elements";
+
+/** What a person typed, by the name of the field. */
+export type Values = Record<string, string>;
+
+/**
+ * A dialog with a form: shows errors next to their fields, keeps what was typed when saving fails, and
+ * closes when it worked. The browser keeps the focus inside and gives it back afterwards.
+ */
+export class DialogForm {
+  readonly #dialog: HTMLDialogElement;
+  readonly #form: HTMLFormElement;
+  #save: (values: Values, token: string) => Promise<void> = () => Promise.resolve();
+  #token = newToken();
+
+  constructor(id: string) {
+    this.#dialog = byId(id, HTMLDialogElement);
+    this.#form = within(this.#dialog, "form", HTMLFormElement);
+    within(this.#form, ".cancel", HTMLButtonElement).addEventListener("click", () => {
+      this.#dialog.close();
+    });
+    // Another text is another change, so it gets a token of its own; a repeat keeps its token.
+    this.#form.addEventListener("input", () => (this.#token = newToken()));
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+  }
+
+  /**
+   * @param fill what the fields hold at first
+   * @param save sends the change; throws Refused with what the person must mend
+   */
+  open(
+    fill: Values,
+    save: (values: Values, token: string) => Promise<void>,
+    words: { title?: string; about?: string } = {},
+  ): void {
+    this.#save = save;
+    this.#token = newToken();
+    this.#form.reset();
+    for (const [name, value] of Object.entries(fill)) this.#field(name).value = value;
+    if (words.title !== undefined) setText(this.#form, "h2", words.title);
+    if (words.about !== undefined) setText(this.#form, ".about", words.about);
+    this.#showErrors([], "");
+    this.#dialog.showModal();
+    const first = this.#form.querySelector("input, select");
+    if (first instanceof HTMLInputElement) first.select();
+  }
+
+  async #submit(): Promise<void> {
+    const button = within(this.#form, "[type=submit]", HTMLButtonElement);
+    if (button.getAttribute("aria-disabled") === "true") return;
+    const values: Values = {};
+    for (const [name, value] of new FormData(this.#form)) {
+      if (typeof value === "string") values[name] = value.trim();
+    }
+    // Not the disabled attribute: it would drop the focus.
+    button.setAttribute("aria-disabled", "true");
+    this.#showErrors([], "");
+    try {
+      await this.#save(values, this.#token);
+      this.#dialog.close();
+    } catch (error) {
+      this.#explain(error);
+    } finally {
+      button.removeAttribute("aria-disabled");
+    }
+  }
+
+  #explain(error: unknown): void {
+    if (error instanceof Refused) {
+      const here = error.errors.filter(({ field }) => this.#form.elements.namedItem(field));
+      const elsewhere = here.length === 0 ? error.message : "";
+      this.#showErrors(here, elsewhere);
+    } else if (error instanceof Unreachable) {
+      this.#showErrors([], "This is not saved yet, because nobody answered. Please try again.");
+    } else {
+      this.#showErrors([], "Something went wrong on this page. Please reload it.");
+      throw error;
+    }
+  }
+
+  #showErrors(errors: readonly FieldError[], general: string): void {
+    setText(this.#form, ".form-error", general);
+    for (const paragraph of this.#form.querySelectorAll(".error")) paragraph.textContent = "";
+    for (const field of this.#form.querySelectorAll("[aria-invalid]")) {
+      field.removeAttribute("aria-invalid");
+    }
+    for (const { field, message } of errors) {
+      const input = this.#field(field);
+      input.setAttribute("aria-invalid", "true");
+      byId(`${input.id}-error`, HTMLElement).textContent = asSentence(message);
+    }
+    const [first] = errors;
+    if (first !== undefined) this.#field(first.field).focus();
+  }
+
+  #field(name: string): HTMLInputElement | HTMLSelectElement {
+    const field = this.#form.elements.namedItem(name);
+    if (field instanceof HTMLInputElement || field instanceof HTMLSelectElement) return field;
+    throw new Error(`The form has no field ${name}`);
+  }
+}
+
+/** "must not be empty" as it stands under a field: "Must not be empty." */
+function asSentence(message: string): string {
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+  return sentence.endsWith(".") ? sentence : `${sentence}.`;
+}

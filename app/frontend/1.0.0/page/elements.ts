@@ -1,0 +1,36 @@
+/** The element of that id, which index.html is known to hold. */
+export function byId<E extends HTMLElement>(id: string, kind: new () => E): E {
+  const element = document.getElementById(id);
+  if (element instanceof kind) return element;
+  throw new Error(`index.html has no ${kind.name} with the id ${id}`);
+}
+
+/** The first element inside `parent` that matches. */
+export function within<E extends Element>(
+  parent: ParentNode,
+  selector: string,
+  kind: new () => E,
+): E {
+  const element = parent.querySelector(selector);
+  if (element instanceof kind) return element;
+  throw new Error(`index.html has no ${kind.name} that matches ${selector}`);
+}
+
+/** A copy of the one element that a template holds. */
+export function fromTemplate(id: string): HTMLElement {
+  const { content } = byId(id, HTMLTemplateElement);
+  return within(content.cloneNode(true) as DocumentFragment, ":scope > *", HTMLElement);
+}
+
+export function setText(parent: ParentNode, selector: string, text: string): void {
+  within(parent, selector, HTMLElement).textContent = text;
+}
+
+/** Says what happened, on the page and to screen readers, for some seconds. */
+export function announce(text: string): void {
+  const toast = byId("toast", HTMLElement);
+  toast.textContent = text;
+  clearTimeout(fading);
+  fading = setTimeout(() => (toast.textContent = ""), 6_000);
+}
+let fading: ReturnType<typeof setTimeout> | undefined;

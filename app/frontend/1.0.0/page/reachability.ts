@@ -1,0 +1,30 @@
+import { byId, setText } from "./elements";
+
+const notice = byId("offline", HTMLElement);
+const retryMs = 4_000;
+let retrying: ReturnType<typeof setTimeout> | undefined;
+let retry: () => void = () => undefined;
+
+/** @param action what to try again: on its own, when asked to, and when the network is back */
+export function startReachability(action: () => void): void {
+  retry = action;
+  byId("retry", HTMLButtonElement).addEventListener("click", action);
+  window.addEventListener("online", action);
+}
+
+/** @param hasOldData whether something is on the page that may be out of date by now */
+export function showUnreachable(hasOldData: boolean): void {
+  const what = navigator.onLine
+    ? "BBQ Bookkeeper cannot be reached at the moment."
+    : "You are offline.";
+  const old = hasOldData ? " What you see may be out of date." : "";
+  if (notice.hidden) setText(notice, "p", `${what}${old} Trying again every few seconds.`);
+  notice.hidden = false;
+  clearTimeout(retrying);
+  retrying = setTimeout(retry, retryMs);
+}
+
+export function showReachable(): void {
+  clearTimeout(retrying);
+  notice.hidden = true;
+}
