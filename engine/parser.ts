@@ -24,7 +24,17 @@ export interface Mistake {
 
 export type Parsed = { readonly statements: readonly Statement[] } | { readonly mistake: Mistake };
 
-type Parser = (text: string) => { stmts?: RawStatement[] };
+/** A token with its place in BYTES. */
+export interface Token {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+interface Parser {
+  parse: (text: string) => { stmts?: RawStatement[] };
+  scan: (text: string) => { tokens: Token[] };
+}
 interface RawStatement {
   stmt?: Node;
   stmt_location?: number;
@@ -35,9 +45,9 @@ let loading: Promise<Parser> | undefined;
 
 /** The parser is WebAssembly: 80 ms to load, which a run with nothing to do need not spend. */
 async function loadParser(): Promise<Parser> {
-  const { loadModule, parseSync } = await import("libpg-query");
+  const { loadModule, parseSync, scanSync } = await import("libpg-query");
   await loadModule();
-  return parseSync;
+  return { parse: parseSync, scan: scanSync };
 }
 
 /**
@@ -50,7 +60,7 @@ export async function parse(text: string): Promise<Parsed> {
   const parser = await loading;
   let raw: RawStatement[];
   try {
-    raw = parser(text).stmts ?? [];
+    raw = parser.parse(text).stmts ?? [];
   } catch (error) {
     return { mistake: explainSyntaxError(text, error) };
   }
@@ -72,6 +82,13 @@ export async function parse(text: string): Promise<Parsed> {
     };
   });
   return { statements };
+}
+
+/** The tokens of a statement that parses, comments left out. */
+export async function scanTokens(text: string): Promise<Token[]> {
+  loading ??= loadParser();
+  const { tokens } = (await loading).scan(text);
+  return tokens.filter((token) => !/^(--|\/\*)/.test(token.text));
 }
 
 function explainSyntaxError(text: string, error: unknown): Mistake {

@@ -1,0 +1,189 @@
+import type { Client } from "pg";
+import { applyFile } from "./fileRun";
+import type { Deadlines } from "./fileContext";
+import { ensureSameHistory } from "./history";
+import { type Journal, type MigrationState, readJournal } from "./journal";
+import type { Run } from "./journalWriter";
+import type { Migration } from "./migration";
+import { throughMigration } from "./migrationFolder";
+import { verify } from "./checks";
+import type { OnProgress } from "./progress";
+import { awaitEarlierRuns, beginRun, endRun, originOf } from "./run";
+import { type RunLock, withRunLock } from "./runLock";
+import { ensureWritable, type Session, withSession } from "./session";
+import { ensureRunnable } from "./supported";
+
+export interface ApplyOptions {
+  /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
+  readonly connect: () => Promise<Client>;
+  /** ALL migrations of the folder, also those after `through`: the journal is compared with all. */
+  readonly migrations: readonly Migration[];
+  /** The last migration to apply; without it, all are. */
+  readonly through?: string;
+  /**
+   * A stable name of this database, like `bookkeeper-prod/bookkeeper`. A journal that carries
+   * another name is recognised as a copy of that other database's.
+   */
+  readonly target?: string;
+  readonly applicationName?: string;
+  readonly onProgress?: OnProgress;
+  /** How long to wait for another run to end; 60 s. */
+  readonly lockDeadlineSeconds?: number;
+  /** How long a transaction may try to get its table locks; 60 s. */
+  readonly tableLockDeadlineSeconds?: number;
+  /** How long one statement that runs alone may take, like an index build; 4 hours. */
+  readonly buildDeadlineSeconds?: number;
+}
+
+export interface ApplyResult {
+  /** undefined when nothing has ever been applied and nothing was to be. */
+  readonly journal?: { readonly id: string; readonly version: number; readonly epoch: string };
+  /** The origin's name, when this run has recognised a copy's journal. */
+  readonly recognised?: string;
+  /** The migrations asked for, in order; those settled before this run have applied = false. */
+  readonly migrations: readonly AppliedMigration[];
+  readonly milliseconds: number;
+}
+
+export interface AppliedMigration {
+  readonly id: string;
+  readonly digest: string;
+  readonly state: MigrationState;
+  readonly applied: boolean;
+  /** How long this run worked on it. */
+  readonly milliseconds: number;
+}
+
+/**
+ * Brings a database to the last migration asked for. Idempotent and safe to kill at any point:
+ * the next call goes on where this one stopped. One run at a time a database; a second one waits.
+ * @throws UserError complete as it stands; no message contains a password
+ */
+export async function applyMigrations(options: ApplyOptions): Promise<ApplyResult> {
+  const started = Date.now();
+  const { connect, migrations, through, target } = options;
+  const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
+  return withSession(connect, async (session) => {
+    const found = session.facts.journalExists ? await readJournal(session.client) : undefined;
+    const pending = await pendingOf(session, options, wanted, found);
+    const isAtHome = found === undefined || originOf(found, session, target) === undefined;
+    if (pending.length === 0 && isAtHome) {
+      return resultOf(wanted, found, new Map(), undefined, started);
+    }
+    await ensureRunnable(pending);
+    ensureWritable(session);
+    const onProgress = options.onProgress ?? (() => undefined);
+    const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
+    return withRunLock(session, { connect, deadlineSeconds, onProgress }, (lock) =>
+      runLocked(session, lock, options, wanted, started),
+    );
+  });
+}
+
+async function pendingOf(
+  session: Session,
+  { migrations }: ApplyOptions,
+  wanted: readonly Migration[],
+  journal: Journal | undefined,
+): Promise<Migration[]> {
+  const pending = await ensureSameHistory(session.client, migrations, journal);
+  return pending.filter((migration) => wanted.includes(migration));
+}
+
+async function runLocked(
+  session: Session,
+  lock: RunLock,
+  options: ApplyOptions,
+  wanted: readonly Migration[],
+  started: number,
+): Promise<ApplyResult> {
+  const { client } = session;
+  const onProgress = options.onProgress ?? (() => undefined);
+  const deadlines = {
+    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
+    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
+  };
+  const journal = await readIfAny(client);
+  const origin = journal && originOf(journal, session, options.target);
+  const identity = {
+    target: options.target,
+    applicationName: options.applicationName ?? "stateful-cd",
+  };
+  const run = await beginRun(session, journal, identity, onProgress);
+  const times = new Map<string, number>();
+  try {
+    await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
+    const current = await readJournal(client);
+    const pending = await pendingOf(session, options, wanted, current);
+    await ensureRunnable(pending);
+    for (const migration of pending) {
+      const begun = Date.now();
+      onProgress({ event: "begun", migration: migration.id, message: "applying" });
+      await applyMigration({ run, lock, onProgress, deadlines }, migration, current);
+      const milliseconds = Date.now() - begun;
+      times.set(migration.id, milliseconds);
+      const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
+      onProgress({ event: "finished", migration: migration.id, message });
+    }
+  } catch (error) {
+    await endRun(run, error);
+    throw error;
+  }
+  await endRun(run);
+  return resultOf(wanted, await readJournal(client), times, origin, started);
+}
+
+async function readIfAny(client: Client): Promise<Journal | undefined> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal'`,
+  );
+  return rowCount === 1 ? readJournal(client) : undefined;
+}
+
+interface Work {
+  readonly run: Run;
+  readonly lock: RunLock;
+  readonly onProgress: OnProgress;
+  readonly deadlines: Deadlines;
+}
+
+/**
+ * Plain: pending -> (expanding ->) done. Phased: pending -> (expanding ->) expanded -> verified, or
+ * expanded -> blocked -> verified. A file of one transaction needs no `expanding` that anybody
+ * could see.
+ */
+async function applyMigration(work: Work, migration: Migration, journal: Journal): Promise<void> {
+  const applied = journal.migrations.get(migration.id);
+  const state = applied?.state ?? "pending";
+  const isPlain = migration.kind === "plain";
+  const file = migration.files.find(({ phase }) => phase === "expand");
+  if ((state === "pending" || state === "expanding") && file !== undefined) {
+    await applyFile({ ...work, migration, file }, applied, isPlain ? "done" : "expanded");
+  }
+  if (!isPlain) await verify(work.run, migration, state === "blocked" ? "blocked" : "expanded");
+}
+
+function resultOf(
+  wanted: readonly Migration[],
+  journal: Journal | undefined,
+  times: ReadonlyMap<string, number>,
+  recognised: string | undefined,
+  started: number,
+): ApplyResult {
+  const migrations = wanted.map(({ id, digest }) => ({
+    id,
+    digest,
+    state: journal?.migrations.get(id)?.state ?? ("pending" as const),
+    applied: times.has(id),
+    milliseconds: times.get(id) ?? 0,
+  }));
+  return {
+    ...(journal && {
+      journal: { id: journal.id, version: journal.version, epoch: journal.epoch },
+    }),
+    ...(recognised === undefined ? {} : { recognised }),
+    migrations,
+    milliseconds: Date.now() - started,
+  };
+}

@@ -1,0 +1,124 @@
+import type { Client } from "pg";
+import { UserError } from "../userError";
+import { ensureSameHistory } from "./history";
+import { isSettled, type Journal, type MigrationState, readJournal } from "./journal";
+import type { Migration } from "./migration";
+import { throughMigration } from "./migrationFolder";
+import { statementsOf } from "./migrationStatements";
+import { segmentsOf } from "./segments";
+import { readFacts } from "./session";
+import { headOf, placeAt } from "./sourceText";
+import { ensureRunnable } from "./supported";
+import { withReadOnlyTransaction } from "./transaction";
+
+/** What a run would do now. */
+export interface Plan {
+  readonly journal?: { readonly id: string; readonly version: number; readonly epoch: string };
+  readonly migrations: readonly PlannedMigration[];
+  /** Why a run would refuse, each complete as it stands; empty when it would begin. */
+  readonly refusals: readonly string[];
+}
+
+export interface PlannedMigration {
+  readonly id: string;
+  readonly kind: "plain" | "phased";
+  readonly digest: string;
+  readonly state: MigrationState;
+  /** Why it is blocked. */
+  readonly reason?: string;
+  /** What is still to run; empty when it is settled. */
+  readonly statements: readonly PlannedStatement[];
+}
+
+export interface PlannedStatement {
+  /** From 1 in its file. */
+  readonly number: number;
+  /** `path:line` as people see it. */
+  readonly place: string;
+  /** Its first words on one line. */
+  readonly head: string;
+  /** false: it runs alone, outside of any transaction. */
+  readonly inTransaction: boolean;
+}
+
+/**
+ * Tells what a run would do, without writing or locking anything. Works on an empty database.
+ * @param client a connected session; it is left outside of any transaction
+ * @throws UserError only for a database that cannot be read; what a run would refuse is in the plan
+ */
+export function planMigrations(
+  client: Client,
+  migrations: readonly Migration[],
+  through?: string,
+): Promise<Plan> {
+  return withReadOnlyTransaction(client, async () => {
+    const { journalExists } = await readFacts(client);
+    const journal = journalExists ? await readJournal(client) : undefined;
+    const refusals: string[] = [];
+    const unless = async (ensure: () => unknown): Promise<void> => {
+      try {
+        await ensure();
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        refusals.push(error.message);
+      }
+    };
+    let wanted = [...migrations];
+    await unless(() => {
+      if (through !== undefined) wanted = throughMigration(migrations, through);
+    });
+    await unless(() => ensureSameHistory(client, migrations, journal));
+    const pending = wanted.filter(({ id }) => !isSettled(stateOf(journal, id)));
+    await unless(() => ensureRunnable(pending));
+    const planned: PlannedMigration[] = [];
+    for (const migration of wanted) planned.push(await planMigration(migration, journal));
+    return {
+      ...(journal && {
+        journal: { id: journal.id, version: journal.version, epoch: journal.epoch },
+      }),
+      migrations: planned,
+      refusals,
+    };
+  });
+}
+
+function stateOf(journal: Journal | undefined, id: string): MigrationState {
+  return journal?.migrations.get(id)?.state ?? "pending";
+}
+
+async function planMigration(
+  migration: Migration,
+  journal: Journal | undefined,
+): Promise<PlannedMigration> {
+  const { id, kind, digest } = migration;
+  const reason = journal?.migrations.get(id)?.reason;
+  return {
+    id,
+    kind,
+    digest,
+    state: stateOf(journal, id),
+    ...(reason === undefined || reason === null ? {} : { reason }),
+    statements: await remainingStatements(migration, journal),
+  };
+}
+
+async function remainingStatements(
+  migration: Migration,
+  journal: Journal | undefined,
+): Promise<PlannedStatement[]> {
+  const state = stateOf(journal, migration.id);
+  const file = migration.files.find(({ phase }) => phase === "expand");
+  if ((state !== "pending" && state !== "expanding") || file === undefined) return [];
+  const steps = journal?.migrations.get(migration.id)?.steps ?? [];
+  const done = steps.filter((step) => step.phase === "expand" && step.state === "done");
+  const doneThrough = Math.max(0, ...done.map((step) => step.lastStatement));
+  const statements = (await statementsOf(file)).slice(doneThrough);
+  return segmentsOf(statements).flatMap((segment) =>
+    segment.statements.map((statement) => ({
+      number: statement.number,
+      place: `${file.shownPath}:${placeAt(file.text, statement.offset).line}`,
+      head: headOf(statement.text),
+      inTransaction: segment.alone === undefined,
+    })),
+  );
+}

@@ -1,0 +1,29 @@
+import type { Client } from "pg";
+
+/** Runs `work` between BEGIN and COMMIT; rolls back when it throws. */
+export async function withTransaction<T>(
+  client: Client,
+  work: () => Promise<T>,
+  begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+): Promise<T> {
+  await client.query(begin);
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await rollback(client);
+    throw error;
+  }
+  await client.query("COMMIT");
+  return result;
+}
+
+/** For everything that must not write: one snapshot for all of `work`. */
+export function withReadOnlyTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  return withTransaction(client, work, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+}
+
+/** A connection that is gone has rolled back already; the error that matters is the first one. */
+async function rollback(client: Client): Promise<void> {
+  await client.query("ROLLBACK").catch(() => undefined);
+}
