@@ -19,7 +19,9 @@ export function within<E extends Element>(
 /** A copy of the one element that a template holds. */
 export function fromTemplate(id: string): HTMLElement {
   const { content } = byId(id, HTMLTemplateElement);
-  return within(content.cloneNode(true) as DocumentFragment, ":scope > *", HTMLElement);
+  const copy = document.importNode(content, true).firstElementChild;
+  if (copy instanceof HTMLElement) return copy;
+  throw new Error(`index.html has no element in the template ${id}`);
 }
 
 export function setText(parent: ParentNode, selector: string, text: string): void {

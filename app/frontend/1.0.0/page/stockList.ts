@@ -1,6 +1,6 @@
 import { fetchItems, type Item, type ItemPage, Unreachable } from "./api";
 import { askToAdd, askToCount, askToMove, askToRemove } from "./itemDialogs";
-import { announce, byId, setText, within } from "./elements";
+import { byId, setText, within } from "./elements";
 import { formatQuantity } from "./format";
 import { showReachable, showUnreachable } from "./reachability";
 import { type Action, StockRow } from "./stockRow";
@@ -8,6 +8,8 @@ import { type Action, StockRow } from "./stockRow";
 const pageSize = 50;
 /** The most the service gives at once, and so the most that a refresh reads again. */
 const mostAtOnce = 200;
+/** What the list begins with: what was added last is what people look for. */
+const newestFirst = "-dateAdded";
 const typingMs = 200;
 
 const table = byId("items", HTMLTableElement);
@@ -61,7 +63,6 @@ export async function reload(): Promise<void> {
   loading.hidden = shown.length > 0;
   await load({ limit: pageSize }, (page) => {
     show(page.items, page.nextCursor);
-    announce(shown.length === 0 ? "Nothing found." : countWords());
   });
 }
 
@@ -78,7 +79,6 @@ async function showMore(): Promise<void> {
   const before = shown.length;
   await load({ limit: pageSize, cursor: nextCursor }, (page) => {
     show([...shown, ...page.items], page.nextCursor);
-    announce(countWords());
     const firstNew = page.items[0];
     if (firstNew !== undefined && shown.length > before) {
       const row = rows.get(firstNew.id);
@@ -120,7 +120,7 @@ function show(items: Item[], cursor: string | null): void {
   more.hidden = cursor === null;
   empty.hidden = items.length > 0;
   table.hidden = items.length === 0;
-  byId("shown", HTMLElement).textContent = items.length === 0 ? "" : countWords();
+  byId("shown", HTMLElement).textContent = items.length === 0 ? "Nothing found." : countWords();
   const isFiltered = search.value.trim() !== "" || warehouse.value !== "";
   byId("clear-filters", HTMLButtonElement).hidden = !isFiltered;
   setText(empty, "p", isFiltered ? emptyWords() : "There is no stock in the book yet.");
@@ -156,7 +156,7 @@ function emptyWords(): string {
 function writeAddress(): void {
   const query = new URLSearchParams();
   for (const field of [search, warehouse, sort]) {
-    if (field.value !== "" && field.value !== "name") query.set(field.name, field.value);
+    if (field.value !== "" && field.value !== newestFirst) query.set(field.name, field.value);
   }
   const text = query.size === 0 ? "" : `?${query.toString()}`;
   history.replaceState(null, "", `${location.pathname}${text}${location.hash}`);
