@@ -1,0 +1,180 @@
+import {
+  ApiException,
+  CustomObjectsApi,
+  StorageV1Api,
+  VersionApi,
+  type KubeConfig,
+  type V1StorageClass,
+} from "@kubernetes/client-node";
+import { UserError } from "../userError";
+import { findMissingPermissions } from "./accessReview";
+import { limitedClient } from "./timeLimit";
+
+const snapshotGroup = "snapshot.storage.k8s.io";
+const defaultClass = "storageclass.kubernetes.io/is-default-class";
+
+export interface InspectionOptions {
+  /** Name of the StorageClass; the cluster's default one where undefined. */
+  readonly storageClass?: string;
+  /** Name of the VolumeSnapshotClass; the first of the StorageClass's driver where undefined. */
+  readonly snapshotClass?: string;
+  /** A namespace the program will use; it need not exist. */
+  readonly namespace: string;
+}
+
+/** What the program will work with on a cluster that has everything it needs. */
+export interface ClusterFacts {
+  readonly serverVersion: string;
+  readonly storageClass: string;
+  readonly provisioner: string;
+  readonly snapshotClass: string;
+}
+
+/**
+ * Looks at a cluster and changes nothing. Each request has 5 seconds.
+ * @throws UserError naming everything that is missing: an answer, permissions, the StorageClass, the
+ *   snapshot CRDs, a VolumeSnapshotClass of the StorageClass's driver
+ */
+export async function inspectCluster(
+  kubeConfig: KubeConfig,
+  options: InspectionOptions,
+): Promise<ClusterFacts> {
+  const serverVersion = await askVersion(kubeConfig);
+  const permissions = await findMissingPermissions(kubeConfig, options.namespace);
+  const storage = await findStorageClass(kubeConfig, options.storageClass);
+  const snapshots = await findSnapshotClass(
+    kubeConfig,
+    storage.found?.provisioner,
+    options.snapshotClass,
+  );
+  const gaps = [...permissions, ...storage.gaps, ...snapshots.gaps];
+  if (gaps.length > 0 || storage.found === undefined || snapshots.found === undefined) {
+    throw new UserError(
+      `The cluster of context ${kubeConfig.getCurrentContext()} lacks what the program needs.`,
+      gaps,
+      permissions.length > 0
+        ? "as its administrator: read local/manifests/program.yaml, adapt and apply it; then: make check"
+        : "mend that as its administrator, then: make check",
+    );
+  }
+  return {
+    serverVersion,
+    storageClass: storage.found.metadata?.name ?? "",
+    provisioner: storage.found.provisioner,
+    snapshotClass: snapshots.found,
+  };
+}
+
+/** What was looked for, or why it is not there. */
+interface Finding<T> {
+  readonly found: T | undefined;
+  readonly gaps: readonly string[];
+}
+
+const found = <T>(value: T): Finding<T> => ({ found: value, gaps: [] });
+const gap = <T>(text: string): Finding<T> => ({ found: undefined, gaps: [text] });
+
+async function askVersion(kubeConfig: KubeConfig): Promise<string> {
+  try {
+    return (await limitedClient(kubeConfig, VersionApi).getCode()).gitVersion;
+  } catch (error) {
+    throw new UserError(
+      `The cluster of context ${kubeConfig.getCurrentContext()} does not answer.`,
+      [
+        `address: ${kubeConfig.getCurrentCluster()?.server ?? "none in the kubeconfig"}`,
+        `cause: ${reasonOf(error)}`,
+      ],
+      "make up for the embedded cluster; for one of your own: kubectl cluster-info",
+    );
+  }
+}
+
+async function findStorageClass(
+  kubeConfig: KubeConfig,
+  name: string | undefined,
+): Promise<Finding<V1StorageClass>> {
+  let classes: V1StorageClass[];
+  try {
+    classes = (await limitedClient(kubeConfig, StorageV1Api).listStorageClass({})).items;
+  } catch (error) {
+    return gap(`StorageClasses cannot be listed: ${reasonOf(error)}`);
+  }
+  const names = classes.map((item) => item.metadata?.name).join(", ");
+  const here = `it has: ${names === "" ? "none" : names}`;
+  const match = classes.find((item) =>
+    name === undefined
+      ? item.metadata?.annotations?.[defaultClass] === "true"
+      : item.metadata?.name === name,
+  );
+  if (match !== undefined) return found(match);
+  return gap(
+    name === undefined ? `no default StorageClass; ${here}` : `no StorageClass ${name}; ${here}`,
+  );
+}
+
+async function findSnapshotClass(
+  kubeConfig: KubeConfig,
+  driver: string | undefined,
+  name: string | undefined,
+): Promise<Finding<string>> {
+  let classes: SnapshotClass[];
+  try {
+    const api = limitedClient(kubeConfig, CustomObjectsApi);
+    const listed: unknown = await api.listClusterCustomObject({
+      group: snapshotGroup,
+      version: "v1",
+      plural: "volumesnapshotclasses",
+    });
+    classes = readSnapshotClasses(listed);
+  } catch (error) {
+    return gap(
+      error instanceof ApiException && error.code === 404
+        ? `no snapshot CRDs: ${snapshotGroup}/v1 is not served (local/manifests/crds/ and a snapshot controller)`
+        : `VolumeSnapshotClasses cannot be listed: ${reasonOf(error)}`,
+    );
+  }
+  if (driver === undefined) return { found: undefined, gaps: [] };
+  const here = `it has: ${classes.map((item) => `${item.name} of ${item.driver}`).join(", ") || "none"}`;
+  const match = classes.find(
+    (item) => item.driver === driver && (name === undefined || item.name === name),
+  );
+  if (match !== undefined) return found(match.name);
+  const wanted = name === undefined ? "VolumeSnapshotClass" : `VolumeSnapshotClass ${name}`;
+  return gap(`no ${wanted} of the StorageClass's driver ${driver}; ${here}`);
+}
+
+interface SnapshotClass {
+  readonly name: string;
+  readonly driver: string;
+}
+
+function readSnapshotClasses(listed: unknown): SnapshotClass[] {
+  return (listed as { items: { metadata: { name: string }; driver: string }[] }).items.map(
+    (item) => ({ name: item.metadata.name, driver: item.driver }),
+  );
+}
+
+/** The server's own words where it answered, else the cause below fetch's "failed". */
+function reasonOf(error: unknown): string {
+  if (error instanceof ApiException) {
+    const body: unknown = error.body;
+    const text = typeof body === "string" ? messageIn(body) : undefined;
+    return `${error.code} ${text ?? error.message.split("\n")[0] ?? ""}`;
+  }
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "AbortError" || error.name === "TimeoutError"
+    ? "no answer within 5 s"
+    : error.message;
+}
+
+function messageIn(body: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return parsed !== null && typeof parsed === "object" && "message" in parsed
+      ? String(parsed.message)
+      : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return body.trim().split("\n")[0];
+    throw error;
+  }
+}

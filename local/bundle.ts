@@ -1,0 +1,39 @@
+import { existsSync } from "node:fs";
+import { cp, mkdir } from "node:fs/promises";
+import path from "node:path";
+import { build } from "esbuild";
+
+/**
+ * Bundles one release of backend or frontend: `server.ts` for Node into server.js, and where there
+ * is a `page/`, its page.ts for browsers into page/page.js beside the page's other files.
+ */
+export async function bundleApplication(source: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o755 });
+  await build({
+    entryPoints: [path.join(source, "server.ts")],
+    outfile: path.join(target, "server.js"),
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    sourcemap: true,
+    logLevel: "silent",
+  });
+  const page = path.join(source, "page");
+  if (!existsSync(page)) return;
+  await cp(page, path.join(target, "page"), {
+    recursive: true,
+    filter: (file) => !file.endsWith(".ts"),
+  });
+  if (!existsSync(path.join(page, "page.ts"))) return;
+  await build({
+    entryPoints: [path.join(page, "page.ts")],
+    outfile: path.join(target, "page", "page.js"),
+    bundle: true,
+    platform: "browser",
+    target: "es2022",
+    format: "esm",
+    sourcemap: true,
+    logLevel: "silent",
+  });
+}

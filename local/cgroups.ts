@@ -1,0 +1,74 @@
+import { access, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { isMissing } from "./command";
+import { cgroupRoot } from "./configFiles";
+import { identify, type ProcessIdentity } from "./processTable";
+
+/** The mount points of the cgroup hierarchies: one in version 2, one a controller in version 1. */
+async function hierarchies(): Promise<string[]> {
+  const mounts = await readFile("/proc/self/mountinfo", "utf8");
+  return mounts
+    .split("\n")
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(" ")[4])
+    .filter((place) => place !== undefined);
+}
+
+async function ourFolders(): Promise<string[]> {
+  return (await hierarchies()).map((root) => path.join(root, cgroupRoot));
+}
+
+/** Creates the cluster's cgroup in every hierarchy. In version 2 it offers what its parent lets through. */
+export async function createCgroups(): Promise<void> {
+  for (const root of await hierarchies()) {
+    const gate = path.join(root, "cgroup.subtree_control");
+    const controllers = await readFile(path.join(root, "cgroup.controllers"), "utf8").catch(gone);
+    for (const name of controllers.trim().split(" ")) {
+      if (name !== "") await writeFile(gate, `+${name}`);
+    }
+    await mkdir(path.join(root, cgroupRoot), { recursive: true });
+  }
+}
+
+/** Every process in a pod of ours. */
+export async function podProcesses(): Promise<ProcessIdentity[]> {
+  const pids = new Set<number>();
+  for (const root of await ourFolders()) {
+    for (const folder of await descend(root)) {
+      const text = await readFile(path.join(folder, "cgroup.procs"), "utf8").catch(gone);
+      for (const line of text.split("\n")) if (line !== "") pids.add(Number(line));
+    }
+  }
+  const found = await Promise.all([...pids].map(identify));
+  return found.filter((identity) => identity !== undefined);
+}
+
+/** Removes the cluster's cgroups. Expects that no process is left in them; absence is fine. */
+export async function removeCgroups(): Promise<void> {
+  for (const root of await ourFolders()) {
+    for (const folder of await descend(root)) await rmdir(folder);
+  }
+}
+
+/** A folder and all below it, the deepest first. */
+async function descend(folder: string): Promise<string[]> {
+  try {
+    await access(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+  const entries = await readdir(folder, { withFileTypes: true });
+  const inner = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => descend(path.join(folder, entry.name))),
+  );
+  return [...inner.flat(), folder];
+}
+
+function gone(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT" || code === "ENODEV") return "";
+  throw error;
+}

@@ -1,0 +1,148 @@
+import { chmod, mkdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { UserError } from "../userError";
+import { readIfPresent } from "./atomicFile";
+import { buildFolder, isIntact } from "./builtFolder";
+import { CommandError, isMissing, run } from "./command";
+import { contentKey } from "./contentKey";
+import { clusterModules, pluginLinks, pulumiModules, type GoModule } from "./goModules";
+import { type CachePaths, repository } from "./paths";
+import { runWithProgress, type WatchedStep } from "./progress";
+
+/** Starts the dynamic provider of the very SDK that the program has installed, as Pulumi's own script does. */
+const dynamicProvider = `#!/bin/sh
+exec node "$(node -p 'require.resolve("@pulumi/pulumi/cmd/dynamic-provider")')" "$@"
+`;
+
+interface PlannedModule {
+  readonly module: GoModule;
+  readonly source: string;
+  readonly output: string;
+  readonly flags: readonly string[];
+}
+
+/** Which programs are wanted: the cluster's, Pulumi's, or both. */
+export interface Wanted {
+  readonly cluster: boolean;
+  readonly pulumi: boolean;
+}
+
+/**
+ * Sees to it that every wanted program is built, whole and linked into `bin/`. Builds only what is
+ * missing, changed or damaged; all downloads come before the first build.
+ */
+export async function ensureToolchain(paths: CachePaths, wanted: Wanted): Promise<void> {
+  const modules = [
+    ...(wanted.cluster ? clusterModules : []),
+    ...(wanted.pulumi ? pulumiModules : []),
+  ];
+  if (modules.length === 0) return;
+  const goVersion = (await run("go", ["env", "GOVERSION"])).trim();
+  const planned = await Promise.all(modules.map((module) => plan(paths, module, goVersion)));
+  const missing: PlannedModule[] = [];
+  for (const item of planned) if (!(await isIntact(item.output))) missing.push(item);
+  if (missing.length > 0) {
+    console.log(
+      `Building ${missing.map((item) => item.module.name).join(", ")}: once, into ${paths.builds}`,
+    );
+    await runWithProgress([...missing.map(downloadStep), ...missing.map(buildStep)]);
+  }
+  await linkPrograms(paths, planned, wanted.pulumi);
+}
+
+async function plan(
+  paths: CachePaths,
+  module: GoModule,
+  goVersion: string,
+): Promise<PlannedModule> {
+  const source = path.join(repository, "local", module.folder);
+  const versions = Object.entries(module.versions).map(([name, value]) => `-X ${name}=${value}`);
+  const flags = ["-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...versions].join(" ")];
+  const key = await contentKey([goVersion, process.arch, ...module.packages, ...flags], [source]);
+  return { module, source, output: path.join(paths.builds, `${module.name}-${key}`), flags };
+}
+
+function goEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off", GOTOOLCHAIN: "local" };
+}
+
+/** `go list -deps` fetches what the packages need; `go mod download` would fetch gigabytes more. */
+function downloadStep({ module, source }: PlannedModule): WatchedStep<void> {
+  return {
+    label: `download modules of ${module.name}`,
+    referenceSeconds: module.referenceSeconds.download,
+    work: () => go(module.name, ["list", "-deps", ...module.packages], source),
+  };
+}
+
+function buildStep({ module, source, output, flags }: PlannedModule): WatchedStep<void> {
+  return {
+    label: `build ${module.name}`,
+    referenceSeconds: module.referenceSeconds.build,
+    work: () =>
+      buildFolder(output, module.programs, async (draft) => {
+        const target = module.packages.length === 1 ? path.join(draft, firstOf(module)) : draft;
+        await go(module.name, ["build", ...flags, "-o", target, ...module.packages], source);
+      }),
+  };
+}
+
+function firstOf(module: GoModule): string {
+  const [program] = module.programs;
+  if (program === undefined) throw new Error(`${module.name} builds no program`);
+  return program;
+}
+
+async function go(name: string, args: readonly string[], cwd: string): Promise<void> {
+  try {
+    await run("go", args, { cwd, env: goEnvironment() });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new UserError(
+      `The Go module ${name} could not be built (go ${args[0] ?? ""}).`,
+      error.lastWords.slice(-8),
+      "mend the cause, then: make up (finished builds are kept)",
+    );
+  }
+}
+
+async function linkPrograms(
+  paths: CachePaths,
+  planned: readonly PlannedModule[],
+  withPulumi: boolean,
+): Promise<void> {
+  const targets = new Map<string, string>();
+  for (const { module, output } of planned) {
+    for (const program of module.programs) targets.set(program, path.join(output, program));
+  }
+  for (const [program, target] of targets) await link(path.join(paths.bin, program), target);
+  if (!withPulumi) return;
+  await writeDynamicProvider(path.join(paths.bin, "pulumi-resource-pulumi-nodejs"));
+  for (const [place, program] of pluginLinks(paths)) {
+    const target = targets.get(program);
+    if (target !== undefined) await link(place, target);
+  }
+}
+
+async function link(place: string, target: string): Promise<void> {
+  const current = await readlink(place).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (current === target) return;
+  await mkdir(path.dirname(place), { recursive: true });
+  const draft = `${place}.draft`;
+  await rm(draft, { force: true });
+  await symlink(target, draft);
+  await rename(draft, place);
+}
+
+async function writeDynamicProvider(place: string): Promise<void> {
+  if ((await readIfPresent(place)) === dynamicProvider) {
+    const { mode } = await stat(place);
+    if ((mode & 0o111) !== 0) return;
+  }
+  await mkdir(path.dirname(place), { recursive: true });
+  await writeFile(place, dynamicProvider);
+  await chmod(place, 0o755);
+}
