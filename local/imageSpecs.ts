@@ -39,8 +39,6 @@ function debian(name: string, packages: readonly string[]): LayerSpec {
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     `--customize-hook=${accounts}`,
-    // The container runtime brings its own devices.
-    '--customize-hook=rm -rf "$1"/dev/* "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
     suite,
   ];
   return {

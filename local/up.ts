@@ -56,12 +56,12 @@ async function upCluster(paths: CachePaths, started: number): Promise<void> {
     console.log("Starting the cluster");
     await startCluster(paths, plan);
   }
-  const imported = await ensureImages(paths, () => waitForProcess(paths, "containerd"));
   if (!existsSync(runtime.manifestsApplied)) {
     await waitForProcess(paths, "kube-apiserver");
     await applyManifests(paths.adminKubeconfig);
     await writeAtomically(runtime.manifestsApplied, plan);
   }
+  const imported = await ensureImages(paths, () => waitForProcess(paths, "containerd"));
   await waitForAll(paths);
   await waitForNode(paths);
   const what =
