@@ -8,6 +8,7 @@ import type { Migration } from "./migration";
 import { throughMigration } from "./migrationFolder";
 import { verify } from "./checks";
 import type { OnProgress } from "./progress";
+import { recordSchema } from "./recordedSchema";
 import { awaitEarlierRuns, beginRun, endRun, originOf } from "./run";
 import { type RunLock, withRunLock } from "./runLock";
 import { ensureWritable, type Session, withSession } from "./session";
@@ -125,6 +126,7 @@ async function runLocked(
       const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
       onProgress({ event: "finished", migration: migration.id, message });
     }
+    await recordSchema(run);
   } catch (error) {
     await endRun(run, error);
     throw error;

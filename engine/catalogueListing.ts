@@ -23,7 +23,8 @@ routines AS (
               || ' ' || s.name || '.' || quote_ident(p.proname)
               || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS object
     FROM pg_proc p JOIN schemas s ON s.oid = p.pronamespace
-   WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT * FROM from_extension)),
+   WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM pg_depend
+           WHERE deptype = 'e' OR deptype = 'i' AND refclassid = 'pg_type'::regclass)),
 types AS (
   SELECT t.*, 'type ' || s.name || '.' || quote_ident(t.typname) AS object
     FROM pg_type t JOIN schemas s ON s.oid = t.typnamespace
@@ -58,8 +59,8 @@ SELECT r.object, '', concat_ws(' ',
          pg_get_expr(r.relpartbound, r.oid),
          CASE WHEN r.relrowsecurity THEN 'row security' END,
          CASE WHEN r.relforcerowsecurity THEN 'forced row security' END,
-         CASE r.relreplident WHEN 'f' THEN 'replica identity full' WHEN 'n' THEN 'replica identity nothing'
-           WHEN 'i' THEN 'replica identity index' END,
+         CASE WHEN r.relkind IN ('r', 'p') THEN CASE r.relreplident WHEN 'f' THEN 'replica identity full' WHEN 'n' THEN 'replica identity nothing'
+           WHEN 'i' THEN 'replica identity index' END END,
          'with ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(r.reloptions) o),
          CASE WHEN r.relkind IN ('v', 'm') THEN pg_get_viewdef(r.oid) END)
   FROM relations r WHERE r.relkind <> 'S'
@@ -89,7 +90,7 @@ UNION ALL
 SELECT r.object, 'constraint ' || quote_ident(c.conname),
        pg_get_constraintdef(c.oid) || CASE WHEN c.convalidated THEN '' ELSE ' (not validated)' END
   FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
- WHERE c.contype NOT IN ('n', 't') OR c.contype = 't' AND c.conrelid <> 0
+ WHERE c.contype <> 'n'
 UNION ALL
 SELECT r.object, 'index ' || quote_ident(x.relname),
        pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
@@ -103,11 +104,11 @@ SELECT r.object, 'trigger ' || quote_ident(t.tgname), pg_get_triggerdef(t.oid)
   FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
 UNION ALL
 SELECT r.object, 'rule ' || quote_ident(w.rulename),
-       pg_get_ruledef(w.oid) || CASE w.ev_enabled WHEN 'O' THEN '' ELSE ' (' || w.ev_enabled || ')' END
+       pg_get_ruledef(w.oid) || CASE w.ev_enabled WHEN 'O' THEN '' ELSE ' (' || w.ev_enabled::text || ')' END
   FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'
 UNION ALL
 SELECT r.object, 'policy ' || quote_ident(p.polname), concat_ws(' ',
-         CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for ' || p.polcmd,
+         CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for ' || p.polcmd::text,
          'to ' || (SELECT string_agg(coalesce(a.rolname, 'public'), ', ' ORDER BY a.rolname)
                      FROM unnest(p.polroles) o LEFT JOIN pg_roles a ON a.oid = o),
          'using ' || pg_get_expr(p.polqual, p.polrelid),
@@ -117,8 +118,10 @@ UNION ALL
 SELECT r.object, 'statistics ' || quote_ident(e.stxname), pg_get_statisticsobjdef(e.oid)
   FROM relations r JOIN pg_statistic_ext e ON e.stxrelid = r.oid
 UNION ALL
-SELECT object, '', CASE WHEN prokind = 'a' THEN format_type(prorettype, NULL)
-                        ELSE pg_get_functiondef(oid) END FROM routines
+SELECT object, '', CASE WHEN prokind = 'a' THEN
+           (SELECT concat_ws(' ', g.aggtransfn, format_type(g.aggtranstype, NULL), g.aggfinalfn, g.agginitval)
+              FROM pg_aggregate g WHERE g.aggfnoid = routines.oid)
+         ELSE pg_get_functiondef(oid) END FROM routines
 UNION ALL
 SELECT object, '', CASE typtype
     WHEN 'e' THEN 'enum ' || coalesce((SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
@@ -132,7 +135,7 @@ SELECT t.object, 'constraint ' || quote_ident(c.conname), pg_get_constraintdef(c
   FROM types t JOIN pg_constraint c ON c.contypid = t.oid WHERE c.contype <> 'n'
 UNION ALL
 SELECT 'event trigger ' || quote_ident(evtname), '', concat_ws(' ', evtevent, evtfoid::regproc::text,
-         'when ' || evttags::text, 'enabled ' || evtenabled) FROM pg_event_trigger
+         'when ' || evttags::text, 'enabled ' || evtenabled::text) FROM pg_event_trigger
  WHERE ('pg_event_trigger'::regclass, oid) NOT IN (SELECT * FROM from_extension)
 UNION ALL
 SELECT 'publication ' || quote_ident(p.pubname), '', concat_ws(' ',
@@ -149,7 +152,7 @@ SELECT a.object, a.prefix || 'grant to ' || coalesce(quote_ident(g.rolname), 'PU
 UNION ALL
 SELECT 'default privileges of ' || d.defaclrole::regrole::text
          || coalesce(' in ' || (SELECT name FROM schemas WHERE oid = d.defaclnamespace), ''),
-       'for ' || d.defaclobjtype || ' grant to ' || coalesce(quote_ident(g.rolname), 'PUBLIC'),
+       'for ' || d.defaclobjtype::text || ' grant to ' || coalesce(quote_ident(g.rolname), 'PUBLIC'),
        string_agg(e.privilege_type || CASE WHEN e.is_grantable THEN ' with grant option' ELSE '' END,
                   ', ' ORDER BY e.privilege_type, e.is_grantable)
   FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) e

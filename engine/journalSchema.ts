@@ -11,6 +11,7 @@ import { withTransaction } from "./transaction";
  * - migrations: one row a migration that has begun; no row means pending.
  * - files: what was applied, text included, so that an edit can be shown.
  * - steps: one row a transaction or a statement that runs alone.
+ * - recorded_schema: one row, the schema as the last run left it, so that drift can be shown.
  */
 const upgrades: readonly string[] = [
   `
@@ -66,6 +67,12 @@ const upgrades: readonly string[] = [
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
     PRIMARY KEY (migration, phase, first_statement)
+  );
+  CREATE TABLE stateful_cd.recorded_schema (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    fingerprint text NOT NULL,
+    facts json NOT NULL,
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs
   );`,
 ];
 

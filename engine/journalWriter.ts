@@ -126,6 +126,22 @@ export async function recordFiles(
   }
 }
 
+/** The schema as this run leaves it, in place of what an earlier run left. */
+export async function recordFacts(
+  run: Run,
+  fingerprint: string,
+  facts: readonly (readonly string[])[],
+): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} INSERT INTO stateful_cd.recorded_schema (fingerprint, facts, epoch)
+       SELECT $2, $3, $1 FROM fence
+       ON CONFLICT (only_row) DO UPDATE
+         SET fingerprint = excluded.fingerprint, facts = excluded.facts, epoch = excluded.epoch`,
+    [fingerprint, JSON.stringify(facts)],
+  );
+}
+
 /** A statement that runs alone is about to: from here on a crash is looked into, not repeated. */
 export async function startStep(run: Run, step: StepKey): Promise<void> {
   await expectOne(

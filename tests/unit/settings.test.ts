@@ -67,9 +67,9 @@ describe("settings", () => {
         "stateful-cd:release: is missing; releases/ holds: 1.0.0",
         "stateful-cd:protectData: Invalid input: expected boolean, received string",
         "stateful-cd:database.storage: must be a Kubernetes quantity like 250m, 512Mi or 4Gi",
-        "stateful-cd:database.memory: Invalid input: expected string, received undefined",
+        "stateful-cd:database.memory: is missing",
         "stateful-cd:backend.replicas: Invalid input: expected number, received string",
-        'stateful-cd:Unrecognized key: "fronted"',
+        "stateful-cd:fronted: is not known here",
         "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
       ].join("\n  "),
     );

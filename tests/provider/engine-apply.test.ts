@@ -1,0 +1,452 @@
+import { strict as assert } from "node:assert";
+import { applyMigrations, type ApplyOptions, type ApplyResult } from "../../engine/apply";
+import { loadMigrations } from "../../engine/migrationFolder";
+import type { Progress } from "../../engine/progress";
+import { failureOf, useFolder } from "../migrationFolder";
+import { useDatabase } from "../postgres";
+
+describe("applying migrations", () => {
+  const database = useDatabase();
+  const folder = useFolder();
+  const apply = async (options: Partial<ApplyOptions> = {}): Promise<ApplyResult> =>
+    applyMigrations({
+      connect: database.connect,
+      migrations: await loadMigrations(folder.path),
+      ...options,
+    });
+  const refusal = (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder);
+  const steps = () =>
+    database.query(
+      `SELECT migration, first_statement AS first, last_statement AS last, alone, state
+         FROM stateful_cd.steps ORDER BY migration, first_statement`,
+    );
+  const states = (result: ApplyResult) =>
+    result.migrations.map(({ id, state, applied }) => `${id} ${state}${applied ? " now" : ""}`);
+
+  it("applies what is pending, in order, and nothing twice", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (id int)");
+    folder.write("0002-b.sql", "INSERT INTO t VALUES (1)");
+    assert.deepEqual(states(await apply()), ["0001-a done now", "0002-b done now"]);
+    folder.write("0010-c.sql", "INSERT INTO t VALUES (2)");
+    folder.write("0009-d.sql", "ALTER TABLE t ADD x int; UPDATE t SET x = id");
+    assert.deepEqual(states(await apply()), [
+      "0001-a done",
+      "0002-b done",
+      "0009-d done now",
+      "0010-c done now",
+    ]);
+    assert.deepEqual(
+      states(await apply()).filter((state) => state.endsWith("now")),
+      [],
+    );
+    assert.deepEqual(await database.query("SELECT id, x FROM t ORDER BY id"), [
+      { id: 1, x: 1 },
+      { id: 2, x: null },
+    ]);
+  });
+
+  it("stops at the last migration asked for, and goes on from there", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE a ()");
+    folder.write("0002-b.sql", "CREATE TABLE b ()");
+    assert.deepEqual(states(await apply({ through: "0001-a" })), ["0001-a done now"]);
+    assert.deepEqual(states(await apply()), ["0001-a done", "0002-b done now"]);
+    assert.deepEqual(states(await apply({ through: "0001-a" })), ["0001-a done"]);
+  });
+
+  it("writes nothing when nothing is pending", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    const first = await apply();
+    const second = await apply();
+    assert.equal(second.journal?.epoch, first.journal?.epoch);
+    assert.deepEqual(await database.query("SELECT epoch, outcome FROM stateful_cd.runs"), [
+      { epoch: "1", outcome: "done" },
+    ]);
+  });
+
+  it("leaves an empty database empty when there is no migration", async () => {
+    assert.deepEqual((await apply()).migrations, []);
+    const found = await database.query("SELECT FROM pg_namespace WHERE nspname = 'stateful_cd'");
+    assert.deepEqual(found, []);
+  });
+
+  it("commits a file and its journal row together, or neither", async () => {
+    folder.write(
+      "0001-a.sql",
+      "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\nSELECT 1 / 0;\n",
+    );
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: Migration 0001-a failed: division by zero (22012).",
+        "migrations/0001-a.sql:3:1 (statement 3 of 3)",
+        "3 | SELECT 1 / 0;",
+        "  | ^",
+        "Nothing of this file was kept: its transaction was rolled back.",
+        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
+      ].join("\n  "),
+    );
+    assert.deepEqual(await database.query("SELECT to_regclass('t') AS t"), [{ t: null }]);
+    assert.deepEqual(await database.query("SELECT FROM stateful_cd.migrations"), []);
+    assert.deepEqual(await database.query("SELECT outcome, error FROM stateful_cd.runs"), [
+      { outcome: "failed", error: "Migration 0001-a failed: division by zero (22012)." },
+    ]);
+  });
+
+  it("points at the character that PostgreSQL means, with its detail and hint", async () => {
+    folder.write("0001-a.sql", "SELECT 'ä🙂',\n  lowr('x');");
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: Migration 0001-a failed: function lowr(unknown) does not exist (42883).",
+        "migrations/0001-a.sql:2:3 (statement 1 of 1)",
+        "2 |   lowr('x');",
+        "  |   ^",
+        "hint: No function matches the given name and argument types. You might need to add explicit type casts.",
+        "Nothing of this file was kept: its transaction was rolled back.",
+        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
+      ].join("\n  "),
+    );
+  });
+
+  it("names a constraint that fails only at COMMIT", async () => {
+    folder.write(
+      "0001-a.sql",
+      "CREATE TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (1), (1)",
+    );
+    assert.equal(
+      await refusal(),
+      [
+        'UserError: Migration 0001-a failed: duplicate key value violates unique constraint "t_a_key" (23505).',
+        "migrations/0001-a.sql, at its COMMIT",
+        "detail: Key (a)=(1) already exists.",
+        "Nothing of this file was kept: its transaction was rolled back.",
+        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
+      ].join("\n  "),
+    );
+  });
+
+  it("runs nothing when any pending file has a syntax error", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    const migrations = await loadMigrations(folder.path);
+    const [first] = migrations;
+    assert.ok(first !== undefined);
+    const files = first.files.map((file) => ({ ...file, path: "0002-b.sql", text: "CREAT TABLE" }));
+    const broken = { ...first, id: "0002-b", number: "2", files };
+    assert.match(
+      await refusal({ migrations: [first, broken] }),
+      /^UserError: A pending migration cannot be run; nothing was run\.\n {2}syntax error at or near "CREAT"/,
+    );
+    assert.deepEqual(await database.query("SELECT to_regclass('t') AS t"), [{ t: null }]);
+  });
+
+  it("gives every file a session as it came, whatever the file before has set", async () => {
+    await database.query("CREATE ROLE file_role; GRANT ALL ON SCHEMA public TO file_role");
+    folder.write(
+      "0001-a.sql",
+      "SET search_path = pg_catalog; SET ROLE file_role; SET standard_conforming_strings = off; CREATE TABLE public.a ()",
+    );
+    folder.write(
+      "0002-b.sql",
+      "CREATE TABLE b AS SELECT current_user::text AS who, '\\n'::text AS text",
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT who, text FROM public.b"), [
+      { who: "postgres", text: "\\n" },
+    ]);
+    const [owner] = await database.query(
+      "SELECT tableowner AS name FROM pg_tables WHERE tablename = 'a'",
+    );
+    assert.deepEqual(owner, { name: "file_role" });
+    await database.query("DROP TABLE a; DROP OWNED BY file_role; DROP ROLE file_role");
+  });
+
+  it("keeps the role and the search_path that the caller's session came with", async () => {
+    await database.query("CREATE SCHEMA app");
+    const connect = async () => {
+      const client = await database.connect();
+      await client.query("SET search_path = app");
+      return client;
+    };
+    folder.write("0001-a.sql", "CREATE TABLE a ()");
+    folder.write("0002-b.sql", "CREATE TABLE b ()");
+    await apply({ connect });
+    assert.deepEqual(
+      await database.query(
+        "SELECT tablename AS t FROM pg_tables WHERE schemaname = 'app' ORDER BY 1",
+      ),
+      [{ t: "a" }, { t: "b" }],
+    );
+  });
+
+  it("records each part of a file that mixes both kinds", async () => {
+    folder.write(
+      "0001-a.sql",
+      "CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 2);\nCREATE INDEX CONCURRENTLY t_a ON t (a);\nALTER TABLE t ADD c int;",
+    );
+    assert.deepEqual(states(await apply()), ["0001-a done now"]);
+    const state = "done";
+    assert.deepEqual(await steps(), [
+      { migration: "0001-a", first: 1, last: 2, alone: false, state },
+      { migration: "0001-a", first: 3, last: 3, alone: true, state },
+      { migration: "0001-a", first: 4, last: 4, alone: false, state },
+    ]);
+  });
+
+  it("goes on behind what is done after the author has corrected the rest", async () => {
+    folder.write(
+      "0001-a.sql",
+      "CREATE TABLE t (a int);\nCREATE INDEX CONCURRENTLY t_a ON t (a);\nALTER TABLE t ADD b inte;",
+    );
+    assert.equal(
+      await refusal(),
+      [
+        'UserError: Migration 0001-a failed: type "inte" does not exist (42704).',
+        "migrations/0001-a.sql:3:21 (statement 3 of 3)",
+        "3 | ALTER TABLE t ADD b inte;",
+        "  |                     ^",
+        "Statements 1 to 2 of this file are done and stay; the rest was rolled back.",
+        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
+      ].join("\n  "),
+    );
+    folder.write(
+      "0001-a.sql",
+      "CREATE TABLE t (a int);\nCREATE INDEX CONCURRENTLY t_a ON t (a);\nALTER TABLE t ADD b integer;",
+    );
+    assert.deepEqual(states(await apply()), ["0001-a done now"]);
+    assert.deepEqual(states(await apply()), ["0001-a done"]);
+  });
+
+  it("keeps a file's SET for the statements behind an interruption", async () => {
+    const head = "SET search_path = app;\nCREATE SCHEMA app; CREATE TABLE t (a int);\nVACUUM t;\n";
+    folder.write("0001-a.sql", `${head}ALTER TABLE t ADD b inte;`);
+    await refusal();
+    folder.write("0001-a.sql", `${head}ALTER TABLE t ADD b integer;`);
+    await apply();
+    assert.deepEqual(await database.query("SELECT b FROM app.t"), []);
+  });
+
+  it("runs a procedure that commits outside of any transaction, found by trying", async () => {
+    folder.write(
+      "0001-a.sql",
+      `CREATE TABLE t (a int);
+       CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$
+         BEGIN FOR i IN 1..3 LOOP INSERT INTO t VALUES (i); COMMIT; END LOOP; END $$;
+       CALL fill();
+       DO $$ BEGIN INSERT INTO t VALUES (4); COMMIT; END $$;
+       DROP PROCEDURE fill;`,
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT count(*)::int AS n FROM t"), [{ n: 4 }]);
+    assert.deepEqual(
+      (await steps()).map(({ first, last, alone }) => [first, last, alone]),
+      [
+        [1, 2, false],
+        [3, 3, true],
+        [4, 4, true],
+        [5, 5, false],
+      ],
+    );
+  });
+
+  it("commits a file's own transactions with their journal rows", async () => {
+    folder.write(
+      "0001-a.sql",
+      "BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE t AS SELECT current_setting('transaction_isolation') AS level; COMMIT;\nBEGIN; INSERT INTO t VALUES ('x'); SELECT 1/0; COMMIT;",
+    );
+    await refusal();
+    assert.deepEqual(await database.query("SELECT level FROM t"), [{ level: "serializable" }]);
+    assert.deepEqual(
+      (await steps()).map(({ first, last }) => [first, last]),
+      [[1, 3]],
+    );
+  });
+
+  it("adds an enum's value and uses it in the same file", async () => {
+    folder.write(
+      "0001-a.sql",
+      "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (m mood); ALTER TYPE mood ADD VALUE 'fine'; INSERT INTO t VALUES ('fine')",
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT m FROM t"), [{ m: "fine" }]);
+  });
+
+  it("verifies a phased migration by its checks", async () => {
+    folder.write("0001-a/expand.sql", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    folder.write("0001-a/checks/positive.sql", "SELECT * FROM t WHERE a < 0");
+    folder.write("0001-a/contract.sql", "DROP TABLE t");
+    assert.deepEqual(states(await apply()), ["0001-a verified now"]);
+    assert.deepEqual(states(await apply()), ["0001-a verified"]);
+    assert.deepEqual(await database.query("SELECT a FROM t"), [{ a: 1 }]);
+  });
+
+  it("is blocked by a check that finds rows, and repeats only the checks", async () => {
+    folder.write("0001-a/expand.sql", "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (-2)");
+    folder.write("0001-a/checks/positive.sql", "SELECT a FROM t WHERE a < 0 -- all\n");
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: Migration 0001-a is blocked: its check migrations/0001-a/checks/positive.sql found rows that are wrong.",
+        '{"a":-2}',
+        "Next: correct the data (or the check), then run the same command again: only the checks are repeated",
+      ].join("\n  "),
+    );
+    assert.deepEqual(await database.query("SELECT state, reason FROM stateful_cd.migrations"), [
+      { state: "blocked", reason: "0001-a/checks/positive.sql returned rows" },
+    ]);
+    await refusal();
+    await database.query("UPDATE t SET a = 2 WHERE a < 0");
+    assert.deepEqual(states(await apply()), ["0001-a verified now"]);
+  });
+
+  it("lets a check change nothing, whatever it calls", async () => {
+    folder.write(
+      "0001-a/expand.sql",
+      "CREATE TABLE t (); CREATE FUNCTION f() RETURNS SETOF int LANGUAGE sql AS 'INSERT INTO t DEFAULT VALUES; SELECT 1 WHERE false'",
+    );
+    folder.write("0001-a/checks/f.sql", "SELECT f()");
+    assert.match(
+      await refusal(),
+      /^UserError: Migration 0001-a failed: cannot execute INSERT in a read-only transaction \(25006\)\.\n {2}migrations\/0001-a\/checks\/f\.sql:1:1 /,
+    );
+  });
+
+  it("refuses sync.yaml before anything is written", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    folder.write("0002-b/expand.sql", "SELECT 1");
+    folder.write(
+      "0002-b/sync.yaml",
+      'table: w\nold: [a]\nnew: [b]\nforward: { b: "a" }\nreverse: { a: "b" }\n',
+    );
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: sync is not supported yet; nothing was run.",
+        "migrations/0002-b/sync.yaml asks for it.",
+        "Next: write this change without sync.yaml: new columns in expand.sql, a trigger that fills them",
+      ].join("\n  "),
+    );
+    const found = await database.query("SELECT FROM pg_namespace WHERE nspname = 'stateful_cd'");
+    assert.deepEqual(found, []);
+  });
+
+  it("gives up on a table lock at its deadline and names who holds it", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (a int)");
+    await apply();
+    folder.write("0002-b.sql", "SELECT 1;\nALTER TABLE t ADD b int;");
+    const reader = await database.connect({ application_name: "report's" });
+    await reader.query("BEGIN; SELECT * FROM t");
+    const told: Progress[] = [];
+    const message = await refusal({
+      tableLockDeadlineSeconds: 2,
+      onProgress: (progress) => told.push(progress),
+    });
+    assert.equal(
+      message.replace(/pid \d+/g, "pid N").replace(/for \d+ s/g, "for S s"),
+      [
+        "UserError: Migration 0002-b failed: canceling statement due to lock timeout (55P03).",
+        "migrations/0002-b.sql:2:1 (statement 2 of 2)",
+        "2 | ALTER TABLE t ADD b int;",
+        "  | ^",
+        "blocked by pid N, user postgres, application 'report''s', idle in transaction for S s, query: BEGIN; SELECT * FROM t",
+        "Gave up after 2 s of short attempts, so that nobody queues behind it.",
+        "Nothing of this file was kept: its transaction was rolled back.",
+        "Next: correct migrations/0002-b.sql, then run the same command again: it goes on where this stopped",
+      ]
+        .join("\n  ")
+        .replace("after 2 s", "after 2 s"),
+    );
+    assert.equal(
+      told.some(({ event, message: text }) => event === "waiting" && text.includes("trying again")),
+      true,
+    );
+    await reader.query("COMMIT");
+    assert.deepEqual(states(await apply()), ["0001-a done", "0002-b done now"]);
+  });
+
+  it("applies within its deadline once the lock is free", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (a int)");
+    await apply();
+    folder.write("0002-b.sql", "ALTER TABLE t ADD b int");
+    const reader = await database.connect();
+    await reader.query("BEGIN; SELECT * FROM t");
+    const applied = apply();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await reader.query("COMMIT");
+    assert.deepEqual(states(await applied), ["0001-a done", "0002-b done now"]);
+  });
+
+  it("takes hostile identifiers and texts as they are", async () => {
+    folder.write(
+      "0001-it.s-a_Name.sql",
+      `CREATE TABLE "a""b'; DROP TABLE x; --" ("c\\d" text DEFAULT E'\\'');
+       CREATE INDEX CONCURRENTLY "i""'x" ON "a""b'; DROP TABLE x; --" ("c\\d");
+       REINDEX INDEX CONCURRENTLY "i""'x";
+       DROP INDEX CONCURRENTLY "i""'x";`,
+    );
+    assert.deepEqual(states(await apply()), ["0001-it.s-a_Name done now"]);
+    const [row] = await database.query("SELECT content FROM stateful_cd.files");
+    assert.equal(row?.["content"], (await loadMigrations(folder.path))[0]?.files[0]?.text);
+  });
+
+  it("refuses a role without rights, by name, with nothing half done", async () => {
+    await database.query("CREATE ROLE poor LOGIN PASSWORD 'canary-secret'");
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    const connect = () => database.connect({ user: "poor", password: "canary-secret" });
+    assert.equal(
+      await refusal({ connect }),
+      [
+        `UserError: PostgreSQL refused: permission denied for database ${database.name} (42501).`,
+        "Next: grant the right that is missing, or connect as the owner; then run the same command again",
+      ].join("\n  "),
+    );
+    const wrong = () => database.connect({ user: "poor", password: "canary-wrong" });
+    assert.equal(
+      await refusal({ connect: wrong }),
+      [
+        'UserError: PostgreSQL refused: password authentication failed for user "poor" (28P01).',
+        "Next: correct the user name or the password, or the server's pg_hba.conf",
+      ].join("\n  "),
+    );
+    await database.query("DROP ROLE poor");
+  });
+
+  it("refuses sessions that are read-only before anything is tried", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    const connect = () => database.connect({ options: "-c default_transaction_read_only=on" });
+    assert.equal(
+      await refusal({ connect }),
+      [
+        `UserError: Sessions of postgres on ${database.name} are read-only.`,
+        "default_transaction_read_only is on for this role or database.",
+        `Next: connect as the owner, or ALTER DATABASE ${database.name} RESET default_transaction_read_only`,
+      ].join("\n  "),
+    );
+  });
+
+  it("says so when the server cannot be reached", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    const connect = () => database.connect({ port: 1 });
+    assert.equal(
+      await refusal({ connect }),
+      [
+        "UserError: The connection to PostgreSQL failed.",
+        "connect ECONNREFUSED 127.0.0.1:1",
+        "Next: see that the server answers, then run the same command again: the journal knows how far it came",
+      ].join("\n  "),
+    );
+  });
+
+  it("refuses a journal of a newer format", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    await apply();
+    await database.query("UPDATE stateful_cd.journal SET version = 2");
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: The journal in this database has format 2; this engine knows up to 1.",
+        "A newer stateful-cd has been at work here.",
+        "Next: use that newer version: git pull && npm ci",
+      ].join("\n  "),
+    );
+  });
+});
