@@ -67,6 +67,10 @@ export function loadRelease(folder: string, version: string): Release {
 
 /** One line for one mistake: where it is and what is allowed there. */
 export function describeIssue(issue: z.core.$ZodIssue): string {
-  const at = issue.path.join(".");
-  return at === "" ? issue.message : `${at}: ${issue.message}`;
+  if (issue.code === "unrecognized_keys") {
+    return `${[...issue.path, issue.keys.join(", ")].join(".")}: is not known here`;
+  }
+  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  const problem = isMissing ? "is missing" : issue.message;
+  return issue.path.length === 0 ? problem : `${issue.path.join(".")}: ${problem}`;
 }

@@ -5,6 +5,7 @@ import { UserError } from "./userError";
 
 const quantity = z.string().regex(/^\d+(\.\d+)?(m|Ki|Mi|Gi|Ti)?$/, {
   error: "must be a Kubernetes quantity like 250m, 512Mi or 4Gi",
+  abort: true,
 });
 const name = z
   .string()
@@ -88,13 +89,14 @@ export function loadSettings(): Settings {
 function readConfig(project: string): Record<string, unknown> {
   const config: Record<string, unknown> = {};
   for (const [key, text] of Object.entries(pulumi.runtime.allConfig())) {
-    if (key.startsWith(`${project}:`)) config[key.slice(project.length + 1)] = parseValue(text);
+    const name = key.slice(project.length + 1);
+    // A version that looks like a number is still a version.
+    if (key.startsWith(`${project}:`)) config[name] = name === "release" ? text : parseValue(text);
   }
-  if (config.release !== undefined) config.release = String(config.release);
   if (isEmpty(config.sampleData)) delete config.sampleData;
-  const context = process.env["STATEFUL_CD_CONTEXT"];
-  if (context && typeof config["cluster"] === "object") {
-    config["cluster"] = { ...config["cluster"], context };
+  const context = process.env.STATEFUL_CD_CONTEXT;
+  if (context && typeof config.cluster === "object") {
+    config.cluster = { ...config.cluster, context };
   }
   return config;
 }

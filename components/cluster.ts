@@ -18,9 +18,13 @@ export interface ClusterArgs {
  * @throws UserError naming what the cluster lacks
  */
 export async function connectCluster(name: string, args: ClusterArgs): Promise<k8s.Provider> {
-  const { kubeConfig } = loadCluster(args.context);
+  const { context, namespace, storageClass, snapshotClass } = args;
   try {
-    await inspectCluster(kubeConfig, args);
+    await inspectCluster(loadCluster(context).kubeConfig, {
+      namespace,
+      ...(storageClass === undefined ? {} : { storageClass }),
+      ...(snapshotClass === undefined ? {} : { snapshotClass }),
+    });
   } catch (error) {
     if (!pulumi.runtime.isDryRun()) throw error;
     const reason = error instanceof Error ? error.message : String(error);

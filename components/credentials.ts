@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { metadataOf } from "./workload";
 
 export interface CredentialsArgs {
   readonly namespace: pulumi.Input<string>;
@@ -29,7 +30,7 @@ export class Credentials extends pulumi.ComponentResource {
     const secret = new k8s.core.v1.Secret(
       `${name}-secret`,
       {
-        metadata: { name: args.secret, namespace: args.namespace },
+        metadata: metadataOf(args.secret, args.namespace),
         data: pulumi.secret(toBase64({ ...passwords, ...args.files?.(passwords) })),
       },
       { parent: this, ignoreChanges: ["data"], additionalSecretOutputs: ["data"] },

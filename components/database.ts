@@ -96,6 +96,7 @@ export class Database extends pulumi.ComponentResource {
         release,
         loginPassword: loginCredentials.password("password"),
         tunnelPort: args.tunnelPort,
+        ready: server.statefulSet.id,
         deletedWith: server.statefulSet,
       },
       inside,

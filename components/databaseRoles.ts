@@ -15,6 +15,8 @@ export interface DatabaseRolesArgs {
   readonly loginPassword: pulumi.Input<string>;
   /** Local TCP port of the tunnel; by default one derived from the stack's namespace. */
   readonly tunnelPort?: number | undefined;
+  /** Known once the server accepts connections: before, a preview has nobody to ask. */
+  readonly ready: pulumi.Input<string>;
   /** With this resource the server's data goes, and so does all that is declared here. */
   readonly deletedWith: pulumi.Resource;
 }
@@ -114,7 +116,7 @@ export class DatabaseRoles extends pulumi.ComponentResource {
     return new postgresql.Provider(
       `${name}-provider`,
       {
-        host: settledWith("127.0.0.1", opened),
+        host: settledWith("127.0.0.1", opened, args.ready),
         port,
         username: "postgres",
         password: args.superuserPassword,

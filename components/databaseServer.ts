@@ -2,7 +2,14 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { declareReach } from "./network";
 import { settledWith } from "./order";
-import { labelsOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
+import {
+  labelsOf,
+  metadataOf,
+  resourcesOf,
+  restrictedContainer,
+  restrictedPod,
+  unawaited,
+} from "./workload";
 
 export interface DatabaseServerArgs {
   readonly namespace: pulumi.Input<string>;
@@ -80,7 +87,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     const claim = new k8s.core.v1.PersistentVolumeClaim(
       `${name}-claim`,
       {
-        metadata: { name: app, namespace, annotations: { "pulumi.com/skipAwait": "true" } },
+        metadata: metadataOf(app, namespace, unawaited),
         spec: {
           // ReadWriteOnce would let two pods of one node run a server on one data folder.
           accessModes: ["ReadWriteOncePod"],
@@ -92,7 +99,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     );
     const init = new k8s.core.v1.ConfigMap(
       `${name}-init`,
-      { metadata: { name: `${app}-init`, namespace }, data: { "pooler.sh": initScript } },
+      { metadata: metadataOf(`${app}-init`, namespace), data: { "pooler.sh": initScript } },
       { parent: this },
     );
     const service = declareReach(
@@ -103,7 +110,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     this.statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-server`,
       {
-        metadata: { name: app, namespace },
+        metadata: metadataOf(app, namespace),
         spec: {
           replicas: 1,
           serviceName: app,

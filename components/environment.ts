@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { settledWith } from "./order";
+import { metadataOf } from "./workload";
 
 export interface EnvironmentArgs {
   /** The namespace to create; everything of this stack lives in it. */
@@ -29,24 +30,27 @@ export class Environment extends pulumi.ComponentResource {
       {
         metadata: {
           name: args.namespace,
-          labels: { "pod-security.kubernetes.io/enforce": "restricted" },
+          labels: {
+            "app.kubernetes.io/part-of": args.namespace,
+            "pod-security.kubernetes.io/enforce": "restricted",
+          },
         },
       },
       inside,
     );
     const rights = args.deployer ? [bindDeployer(name, args.deployer, namespace, this)] : [];
+    this.namespace = settledWith(
+      namespace.metadata.name,
+      namespace.id,
+      ...rights.map(({ id }) => id),
+    );
     new k8s.networking.v1.NetworkPolicy(
       `${name}-deny-all`,
       {
-        metadata: { name: "deny-all", namespace: namespace.metadata.name },
+        metadata: metadataOf("deny-all", this.namespace),
         spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
       },
-      { ...inside, dependsOn: rights },
-    );
-
-    this.namespace = settledWith(
-      namespace.metadata.name,
-      ...rights.map(({ metadata }) => metadata.name),
+      inside,
     );
     this.registerOutputs({ namespace: this.namespace });
   }
@@ -62,7 +66,7 @@ function bindDeployer(
   return new k8s.rbac.v1.RoleBinding(
     `${name}-deployer`,
     {
-      metadata: { name: "stateful-cd", namespace: namespace.metadata.name },
+      metadata: metadataOf("stateful-cd", settledWith(namespace.metadata.name, namespace.id)),
       roleRef: {
         apiGroup: "rbac.authorization.k8s.io",
         kind: "ClusterRole",

@@ -2,7 +2,14 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { declareReach } from "./network";
 import { settledWith } from "./order";
-import { httpProbe, labelsOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
+import {
+  httpProbe,
+  labelsOf,
+  metadataOf,
+  resourcesOf,
+  restrictedContainer,
+  restrictedPod,
+} from "./workload";
 
 export interface HttpWorkloadArgs {
   /** The pods' label and the Service's name. */
@@ -38,7 +45,7 @@ export class HttpWorkload extends pulumi.ComponentResource {
     const deployment = new k8s.apps.v1.Deployment(
       `${name}-deployment`,
       {
-        metadata: { name: app, namespace },
+        metadata: metadataOf(app, namespace),
         spec: {
           replicas: args.replicas,
           // An image that cannot be pulled is an error within a minute and a half, not ten.

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { labelsOf } from "./workload";
+import { labelsOf, metadataOf, unawaited } from "./workload";
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
 
@@ -29,7 +29,7 @@ export function declareReach(
   new k8s.networking.v1.NetworkPolicy(
     `${name}-traffic`,
     {
-      metadata: { name: app, namespace },
+      metadata: metadataOf(app, namespace),
       spec: {
         podSelector: { matchLabels: labelsOf(app) },
         policyTypes: ["Ingress", "Egress"],
@@ -48,7 +48,7 @@ export function declareReach(
     `${name}-service`,
     {
       // It never waits for endpoints: what brings them is waited for already.
-      metadata: { name: app, namespace, annotations: { "pulumi.com/skipAwait": "true" } },
+      metadata: metadataOf(app, namespace, unawaited),
       spec: {
         selector: labelsOf(app),
         type: nodePort === undefined ? "ClusterIP" : "NodePort",

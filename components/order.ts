@@ -2,8 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 
 /**
  * The value, handed on only once the others are there. Steps are ordered by what they receive, so
- * that forgetting the order is a type error. Give names rather than ids as `settled`: a name is
- * known in a preview already and brings the same dependency along.
+ * that forgetting the order is a type error. A name as `settled` is known in a preview of
+ * something new and brings the dependency along; an id is not known until the thing is made, and
+ * keeps the preview from asking the cluster about what is in a namespace that does not exist yet.
  */
 export function settledWith(
   value: pulumi.Input<string>,

@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { declareReach } from "./network";
 import { settledWith } from "./order";
-import { labelsOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
+import { labelsOf, metadataOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
 
 export interface PoolerArgs {
   readonly namespace: pulumi.Input<string>;
@@ -41,13 +41,13 @@ export class Pooler extends pulumi.ComponentResource {
     const settings = pulumi.output(args.server).apply((server) => settingsOf(server, args));
     const config = new k8s.core.v1.ConfigMap(
       `${name}-config`,
-      { metadata: { name: app, namespace }, data: { "pgbouncer.ini": settings } },
+      { metadata: metadataOf(app, namespace), data: { "pgbouncer.ini": settings } },
       { parent: this },
     );
     const deployment = new k8s.apps.v1.Deployment(
       `${name}-deployment`,
       {
-        metadata: { name: app, namespace },
+        metadata: metadataOf(app, namespace),
         spec: {
           replicas: 1,
           progressDeadlineSeconds: 90,

@@ -1,4 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
+import type { Input } from "@pulumi/pulumi";
 
 type Container = types.input.core.v1.Container;
 type PodSpec = types.input.core.v1.PodSpec;
@@ -7,6 +8,23 @@ type PodSpec = types.input.core.v1.PodSpec;
 export function labelsOf(app: string): Record<"app.kubernetes.io/name", string> {
   return { "app.kubernetes.io/name": app };
 }
+
+/**
+ * Name, namespace, and the label that tells which environment an object belongs to. The label has a
+ * second purpose: in the preview of a new environment its value is unknown, and only a field that
+ * is unknown keeps the Kubernetes provider from asking the cluster about objects in a namespace
+ * that does not exist yet (an unknown namespace it takes for "default").
+ */
+export function metadataOf(
+  name: Input<string>,
+  namespace: Input<string>,
+  annotations: Record<string, string> = {},
+): types.input.meta.v1.ObjectMeta {
+  return { name, namespace, labels: { "app.kubernetes.io/part-of": namespace }, annotations };
+}
+
+/** Annotation of objects that need not be waited for: whatever needs them waits for itself. */
+export const unawaited = { "pulumi.com/skipAwait": "true" };
 
 /** A container as Pod Security `restricted` wants it. */
 export const restrictedContainer = {

@@ -1,9 +1,13 @@
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseDocument } from "yaml";
 import { run } from "./command";
-import { repository } from "./paths";
+import { choose, variables } from "./environment";
+import { type CachePaths, repository } from "./paths";
 
 /** A stack for the demo, the tests or a benchmark: the real CLI on the real program. */
 export interface PulumiStack {
@@ -11,6 +15,20 @@ export interface PulumiStack {
   /** Where its configuration is kept, with the salt that `stack init` adds: never the checkout. */
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
+}
+
+/** The environment in which the CLI works on what `make up` brought up, or on what it found. */
+export function pulumiEnvironment(paths: CachePaths): NodeJS.ProcessEnv {
+  const choice = choose(paths, process.env);
+  return { ...process.env, ...Object.fromEntries(variables(paths, choice, process.env)) };
+}
+
+/** A stack for a test or a benchmark, with a state backend of its own; `folder` holds all of it. */
+export function temporaryStack(paths: CachePaths, name: string): PulumiStack {
+  const folder = path.join(tmpdir(), `stateful-cd-${name}-${process.pid}`);
+  const backend = path.join(folder, "state");
+  const environment = { ...pulumiEnvironment(paths), PULUMI_BACKEND_URL: `file://${backend}` };
+  return { name, folder, environment };
 }
 
 /** How a command of the CLI ended. */
@@ -23,8 +41,8 @@ export interface PulumiResult {
 
 export interface PulumiOptions {
   readonly onLine?: (line: string) => void;
-  /** Called with the CLI's process id, e.g. to kill it. */
-  readonly onStart?: (pid: number) => void;
+  /** Called with the id of the process group that the CLI and its plugins then have to themselves. */
+  readonly onStart?: (group: number) => void;
 }
 
 const withConfig = new Set(["up", "preview", "refresh", "destroy"]);
@@ -38,8 +56,9 @@ export async function createStack(
   template: string,
   changes: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const { parseDocument } = await import("yaml");
   await mkdir(stack.folder, { recursive: true });
+  // The CLI does not make the folder of its own file backend.
+  await mkdir(fileURLToPath(stack.environment.PULUMI_BACKEND_URL ?? ""), { recursive: true });
   await copyFile(path.join(repository, "Pulumi.yaml"), path.join(stack.folder, "Pulumi.yaml"));
   const settings = parseDocument(
     await readFile(path.join(repository, `Pulumi.${template}.yaml`), "utf8"),
@@ -48,9 +67,6 @@ export async function createStack(
     settings.setIn(["config", `stateful-cd:${key}`], value);
   }
   await writeFile(configFile(stack), settings.toString());
-  const { passphraseFile, backendFolder } = locationsOf(stack.environment);
-  await mkdir(backendFolder, { recursive: true });
-  await readFile(passphraseFile);
   await run("pulumi", ["stack", "init", stack.name, "--non-interactive"], {
     cwd: stack.folder,
     env: stack.environment,
@@ -79,6 +95,7 @@ export async function pulumi(
     cwd: isOperation ? repository : stack.folder,
     env: stack.environment,
     stdio: ["ignore", "pipe", "pipe"],
+    detached: options.onStart !== undefined,
   });
   if (child.pid !== undefined) options.onStart?.(child.pid);
   const lines: string[] = [];
@@ -100,11 +117,4 @@ export async function pulumi(
 
 function configFile(stack: PulumiStack): string {
   return path.join(stack.folder, `Pulumi.${stack.name}.yaml`);
-}
-
-function locationsOf(environment: NodeJS.ProcessEnv) {
-  return {
-    passphraseFile: environment["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "",
-    backendFolder: (environment["PULUMI_BACKEND_URL"] ?? "").replace(/^file:\/\//, ""),
-  };
 }

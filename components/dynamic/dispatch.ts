@@ -1,4 +1,3 @@
-import path from "node:path";
 import { UserError } from "../../userError";
 import { migration } from "./migration";
 import type { ResourceKind } from "./resourceKind";
@@ -28,7 +27,8 @@ type Properties = Record<string, unknown>;
  */
 export async function dispatch(kind: Kind, method: Method, args: unknown[]): Promise<unknown> {
   ensureCurrentBuild();
-  const resource = kinds[kind] as ResourceKind<Properties, Properties>;
+  // What arrives is text that Pulumi stored; `inputs` says what it is made of.
+  const resource = kinds[kind] as unknown as ResourceKind<Properties, Properties>;
   return toPlain(await run(resource, method, args as Properties[]));
 }
 
@@ -102,9 +102,8 @@ function toPlain(value: unknown): unknown {
 }
 
 function ensureCurrentBuild(): void {
-  const build = path.resolve(__dirname, "../../../build.js");
-  const { isBuilt } = require(build) as { isBuilt(): boolean };
-  if (isBuilt()) return;
+  const build = require("../../../build.js") as { isBuilt: () => boolean };
+  if (build.isBuilt()) return;
   throw new UserError(
     "The program's build is older than its sources.",
     ["Refresh and destroy run the build as it is."],

@@ -1,4 +1,5 @@
 import type { dynamic } from "@pulumi/pulumi";
+import type * as implementation from "./dispatch";
 import type { Kind, Method } from "./dispatch";
 
 /**
@@ -9,7 +10,11 @@ import type { Kind, Method } from "./dispatch";
  */
 export function createStub(kind: Kind): dynamic.ResourceProvider {
   const call = (method: Method, args: unknown[]): Promise<never> =>
-    require("./dist/components/dynamic/dispatch.js").dispatch(kind, method, args);
+    (require("./dist/components/dynamic/dispatch.js") as typeof implementation).dispatch(
+      kind,
+      method,
+      args,
+    ) as Promise<never>;
   return {
     check: (olds, news) => call("check", [olds, news]),
     diff: (id, olds, news) => call("diff", [id, olds, news]),

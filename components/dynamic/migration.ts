@@ -1,0 +1,54 @@
+import { inspectSchema } from "../../engine/inspect";
+import { readMigrations } from "../../engine/migrationFolder";
+import { nameOf } from "../../kube/postgres";
+import { UserError } from "../../userError";
+import type { ResourceKind } from "./resourceKind";
+import { applyThrough, type SchemaInputs, withDatabase } from "./schema";
+
+export interface MigrationInputs extends SchemaInputs {
+  /** The migration's id, e.g. 0001-bookkeeper. */
+  readonly migration: string;
+  /** The digest of its files when the plan was made. */
+  readonly digest: string;
+}
+
+export interface MigrationOutputs {
+  /** The schema fingerprint after it was applied; a refresh leaves it. */
+  readonly schemaFingerprint?: string;
+  /** What a refresh found to differ; empty when nothing does. */
+  readonly drift: readonly string[];
+}
+
+/** One migration that is still individually interesting. */
+export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
+  inputs: ["database", "folder", "migration", "digest", "deadlineSeconds"],
+  identify: ({ database, migration: id }) => `${nameOf(database)}/${id}`,
+  async reconcile(inputs) {
+    await ensureUnchanged(inputs);
+    await applyThrough(inputs, inputs.migration);
+    const { schemaFingerprint } = await inspect(inputs);
+    return { schemaFingerprint, drift: [] };
+  },
+  async read(inputs) {
+    const { migrations } = await inspect(inputs);
+    const found = migrations.find(({ id }) => id === inputs.migration);
+    if (!found || found.state === "pending") return undefined;
+    return { drift: found.editedFiles.map((file) => `${file} was edited after it was applied`) };
+  },
+};
+
+async function inspect(inputs: MigrationInputs) {
+  const migrations = await readMigrations(inputs.folder);
+  return withDatabase(inputs, (client) => inspectSchema(client, migrations));
+}
+
+/** What runs is what was planned, even when somebody saves a file in between. */
+async function ensureUnchanged({ folder, migration: id, digest }: MigrationInputs): Promise<void> {
+  const found = (await readMigrations(folder)).find((candidate) => candidate.id === id);
+  if (found?.digest === digest) return;
+  throw new UserError(
+    `The migration ${id} is not the one that was planned.`,
+    [`planned: ${digest}`, `now:     ${found?.digest ?? "its file is gone"}`],
+    "pulumi preview, then pulumi up",
+  );
+}

@@ -1,0 +1,52 @@
+import type { Client } from "pg";
+import { applyMigrations } from "../../engine/apply";
+import { readMigrations } from "../../engine/migrationFolder";
+import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
+import { reportProgress } from "./progress";
+
+/** What the resources of a schema have in common. */
+export interface SchemaInputs {
+  readonly database: DatabaseAddress;
+  /** Folder of the migrations, relative to the project. */
+  readonly folder: string;
+  /** Seconds to wait for a starting server, and for another run's lock. */
+  readonly deadlineSeconds: number;
+}
+
+const applicationName = "stateful-cd migrations";
+
+/** How the engine reaches the database, and under which name. */
+export function runOptions({ database, deadlineSeconds }: SchemaInputs) {
+  return {
+    connect: () => connectToPostgres(database, deadlineSeconds, applicationName),
+    target: nameOf(database),
+    applicationName,
+    lockDeadlineSeconds: deadlineSeconds,
+  };
+}
+
+/** Brings the database to a migration, telling on the way what is done; does nothing when it is there. */
+export async function applyThrough(inputs: SchemaInputs, through: string): Promise<void> {
+  const report = reportProgress(nameOf(inputs.database));
+  await applyMigrations({
+    ...runOptions(inputs),
+    migrations: await readMigrations(inputs.folder),
+    through,
+    onProgress: ({ migration, message }) => {
+      report(migration === undefined ? message : `${migration}: ${message}`);
+    },
+  });
+}
+
+/** A session on the database as the role that owns the schema, ended afterwards. */
+export async function withDatabase<T>(
+  { database, deadlineSeconds }: SchemaInputs,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await connectToPostgres(database, deadlineSeconds, applicationName);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,39 @@
+import { inspectSchema } from "../../engine/inspect";
+import { acceptDrift, findDrift } from "../../engine/recordedSchema";
+import { nameOf } from "../../kube/postgres";
+import type { ResourceKind } from "./resourceKind";
+import { applyThrough, runOptions, type SchemaInputs, withDatabase } from "./schema";
+
+export interface SchemaBaselineInputs extends SchemaInputs {
+  /** The last migration of the baseline; empty without one. */
+  readonly through: string;
+  /** The chain digest of the baseline's migrations; empty without one. */
+  readonly digest: string;
+}
+
+export interface SchemaBaselineOutputs {
+  /** The schema fingerprint after the baseline; a refresh leaves it. */
+  readonly schemaFingerprint?: string;
+  /** What a refresh found in the schema that no run of the engine made, a line each. */
+  readonly drift: readonly string[];
+}
+
+/**
+ * The schema as a whole: everything at or before the baseline, and whether the live catalogue is
+ * still what the last run of the engine left.
+ */
+export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOutputs> = {
+  inputs: ["database", "folder", "through", "digest", "deadlineSeconds"],
+  identify: ({ database }) => `${nameOf(database)}/schema`,
+  async reconcile(inputs) {
+    for (const line of await acceptDrift(runOptions(inputs))) {
+      console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
+    }
+    if (inputs.through !== "") await applyThrough(inputs, inputs.through);
+    const { schemaFingerprint } = await withDatabase(inputs, (client) => inspectSchema(client, []));
+    return { schemaFingerprint, drift: [] };
+  },
+  async read(inputs) {
+    return { drift: await withDatabase(inputs, findDrift) };
+  },
+};

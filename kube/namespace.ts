@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiException } from "@kubernetes/client-node";
+import { UserError } from "../userError";
+import { loadCluster } from "./client";
+import { describeApiError } from "./readyPod";
+
+/**
+ * Deletes a namespace with everything in it and waits until it is gone: until then its volumes
+ * and ports are taken.
+ * @throws UserError when it is still there after the deadline; names what holds it
+ */
+export async function removeNamespace(
+  context: string,
+  namespace: string,
+  deadlineSeconds: number,
+): Promise<void> {
+  const { core } = loadCluster(context);
+  const isGone = (error: unknown): undefined => {
+    if (error instanceof ApiException && error.code === 404) return undefined;
+    throw new UserError(
+      `Cannot remove the namespace ${namespace}.`,
+      [describeApiError(error)],
+      `kubectl --context ${context} delete namespace ${namespace}`,
+    );
+  };
+  await core.deleteNamespace({ name: namespace }).catch(isGone);
+  const deadline = Date.now() + deadlineSeconds * 1000;
+  for (;;) {
+    const found = await core.readNamespace({ name: namespace }).catch(isGone);
+    if (!found) return;
+    if (Date.now() > deadline) {
+      throw new UserError(
+        `The namespace ${namespace} is still there after ${deadlineSeconds} s.`,
+        (found.status?.conditions ?? []).map(({ type, message }) => `${type}: ${message ?? ""}`),
+        `kubectl --context ${context} get all,pvc -n ${namespace}`,
+      );
+    }
+    await sleep(250);
+  }
+}
+
+/** Whether the cluster has this namespace. */
+export async function hasNamespace(context: string, namespace: string): Promise<boolean> {
+  try {
+    await loadCluster(context).core.readNamespace({ name: namespace });
+    return true;
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 404) return false;
+    throw error;
+  }
+}

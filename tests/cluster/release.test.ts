@@ -1,0 +1,214 @@
+import { strict as assert } from "node:assert";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { loadCluster } from "../../kube/client";
+import { hasNamespace } from "../../kube/namespace";
+import { pulumi, type PulumiResult } from "../../local/pulumiStack";
+import { adminContext, passwordsIn, query, useStack } from "../testStack";
+
+const page = "http://127.0.0.1:30090";
+
+function assertOk(result: PulumiResult): void {
+  assert.equal(result.status, 0, result.output);
+}
+
+describe("a release", function () {
+  this.timeout(300_000);
+  const said: string[] = [];
+  const stack = useStack("test", "dev", {
+    frontend: { replicas: 1, nodePort: 30090, address: page },
+    sampleData: { rows: 2000, seed: "test", file: "app/sample-data.sql" },
+  });
+
+  async function run(...args: [string, ...string[]]): Promise<PulumiResult> {
+    const result = await stack.run(...args);
+    said.push(result.output);
+    return result;
+  }
+
+  const up = () => run("up", "--yes", "--skip-preview");
+
+  async function inventory(): Promise<number> {
+    const answer = await fetch(`${page}/api/inventory?limit=1`);
+    assert.equal(answer.status, 200);
+    return ((await answer.json()) as { total: number }).total;
+  }
+
+  it("is previewed on a cluster that has nothing of it", async () => {
+    const preview = await run("preview");
+    assertOk(preview);
+    assert.match(preview.output, /Migration\s+schema-0001-bookkeeper\s+create/);
+    assert.equal(await hasNamespace(adminContext, stack.namespace), false);
+  });
+
+  it("comes up from nothing by one pulumi up, with its data and its page", async () => {
+    assertOk(await up());
+    const outputs = await stack.outputs();
+    assert.equal(outputs.release, "1.0.0");
+    assert.equal(outputs.schemaVersion, "0001-bookkeeper");
+    assert.equal(outputs.page, page);
+    assert.equal(await inventory(), 2000);
+    assert.match(await (await fetch(page)).text(), /<title>.*Bookkeeper/);
+  });
+
+  it("is left alone by the next up", async () => {
+    assertOk(await run("up", "--yes", "--skip-preview", "--expect-no-changes"));
+  });
+
+  it("runs its server as declared: checksums, scram, logical WAL, statistics, a restricted pod", async () => {
+    const database = await stack.database();
+    const [row] = await query(
+      database,
+      `select current_setting('data_checksums') checksums, current_setting('wal_level') wal,
+              current_setting('server_version') version,
+              current_setting('password_encryption') passwords,
+              (select count(*)::int from pg_extension where extname = 'pg_stat_statements') stats,
+              current_user as role`,
+    );
+    assert.deepEqual(row, {
+      checksums: "on",
+      wal: "logical",
+      version: "17.9",
+      passwords: "scram-sha-256",
+      stats: 1,
+      role: "bookkeeper_owner",
+    });
+  });
+
+  it("lets the backend in as its release's own role, through the pooler", async () => {
+    const rows = await query(
+      await stack.database(),
+      `select distinct usename from pg_stat_activity
+       where usename like 'bookkeeper\\_app%' and backend_type = 'client backend'`,
+    );
+    assert.deepEqual(rows, [{ usename: "bookkeeper_app_1_0_0" }]);
+  });
+
+  it("is previewed with the cluster out of reach, which the preview says, and not brought up", async () => {
+    const file = path.join(stack.folder, "unreachable.kubeconfig");
+    const reachable = await readFile(stack.environment.KUBECONFIG ?? "", "utf8");
+    await writeFile(file, reachable.replace(/server: .*/, "server: https://127.0.0.1:1"));
+    const lost = {
+      ...stack,
+      environment: { ...stack.environment, KUBECONFIG: file },
+    };
+    const preview = await pulumi(lost, ["preview"]);
+    assertOk(preview);
+    assert.match(preview.output, /warning: This preview rests on the last known state alone\./);
+    const attempt = await pulumi(lost, ["up", "--yes", "--skip-preview"]);
+    assert.notEqual(attempt.status, 0);
+    assert.match(attempt.output, /127\.0\.0\.1:1/);
+    assert.equal(await inventory(), 2000);
+  });
+
+  it("shows in a refresh what somebody changed in the schema, and records it with the next up", async () => {
+    await query(await stack.database(), "create index made_at_night on inventory (quantity)");
+    const refresh = await run("refresh", "--yes");
+    assertOk(refresh);
+    const preview = await run("preview", "--diff");
+    assertOk(preview);
+    assert.match(preview.output, /SchemaBaseline/);
+    const next = await up();
+    assertOk(next);
+    assert.match(next.output, /made_at_night/);
+    assertOk(await run("up", "--yes", "--skip-preview", "--expect-no-changes"));
+  });
+
+  it("is not brought up twice at once: the second is told who is at work", async () => {
+    const first = pulumi(stack, ["up", "--yes", "--skip-preview", "--refresh"]);
+    await sleep(1_500);
+    const second = await run("up", "--yes", "--skip-preview");
+    assertOk(await first);
+    assert.notEqual(second.status, 0);
+    assert.match(second.output, /the stack is currently locked by 1 lock/);
+  });
+
+  it("survives kill -9 of the runner in the middle of a migration: the next up finishes it", async () => {
+    await stack.setConfig({ releases: "tests/fixtures/releases", release: "1.0.0-slow" });
+    let pid = 0;
+    const killed = pulumi(stack, ["up", "--yes", "--skip-preview"], {
+      onStart: (started) => (pid = started),
+    });
+    await waitFor(async () => {
+      const rows = await query(
+        await stack.database(),
+        "select from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()",
+      );
+      return rows.length > 0;
+    });
+    process.kill(-pid, "SIGKILL");
+    await killed;
+    assertOk(await run("cancel", "--yes"));
+    assertOk(await up());
+    assert.equal((await stack.outputs()).schemaVersion, "0002-slow");
+    const [row] = await query(await stack.database(), "select count(*)::int as rows from slow");
+    assert.deepEqual(row, { rows: 1 });
+  });
+
+  it("names an image that is not there, and the release before keeps serving", async () => {
+    await stack.setConfig({ release: "1.0.0-missing-image" });
+    const attempt = await up();
+    assert.notEqual(attempt.status, 0);
+    assert.match(attempt.output, /bbq-backend:never-built/);
+    assert.equal(await inventory(), 2000);
+    await stack.setConfig({ release: "1.0.0-slow" });
+    assertOk(await up());
+  });
+
+  it("keeps every password out of state, output and logs", async () => {
+    const passwords = await passwordsIn(stack.namespace);
+    assert.equal(passwords.length, 5);
+    const state = await pulumi(stack, ["stack", "export"]);
+    assertOk(state);
+    const logs = await logsOf(stack.namespace);
+    for (const password of passwords) {
+      const encoded = Buffer.from(password).toString("base64");
+      for (const text of [state.output, logs, ...said]) {
+        assert.ok(
+          !text.includes(password) && !text.includes(encoded),
+          "a password is in the clear",
+        );
+      }
+    }
+  });
+
+  it("is not destroyed where data is protected", async () => {
+    await stack.setConfig({ protectData: true });
+    assertOk(await up());
+    const attempt = await run("destroy", "--yes", "--skip-preview");
+    assert.notEqual(attempt.status, 0);
+    assert.match(attempt.output, /protect/);
+    assert.equal(await inventory(), 2000);
+    await stack.setConfig({ protectData: false });
+    assertOk(await up());
+  });
+
+  it("leaves nothing behind when a stack without protection is destroyed", async () => {
+    assertOk(await run("destroy", "--yes", "--skip-preview"));
+    assert.equal(await hasNamespace(adminContext, stack.namespace), false);
+    await waitFor(async () => {
+      const volumes = await loadCluster(adminContext).core.listPersistentVolume();
+      return !volumes.items.some(({ spec }) => spec?.claimRef?.namespace === stack.namespace);
+    });
+  });
+});
+
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) assert.fail("it did not happen within a minute");
+    await sleep(200);
+  }
+}
+
+async function logsOf(namespace: string): Promise<string> {
+  const { core } = loadCluster(adminContext);
+  const { items } = await core.listNamespacedPod({ namespace });
+  const logs = await Promise.all(
+    items.map(({ metadata }) =>
+      core.readNamespacedPodLog({ namespace, name: metadata?.name ?? "" }),
+    ),
+  );
+  return logs.join("\n");
+}

@@ -1,0 +1,100 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parseDocument } from "yaml";
+import { loadCluster } from "../kube/client";
+import { hasNamespace, removeNamespace } from "../kube/namespace";
+import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
+import { cachePaths, cacheRoot, type CachePaths } from "../local/paths";
+import {
+  createStack,
+  pulumi,
+  type PulumiResult,
+  type PulumiStack,
+  temporaryStack,
+} from "../local/pulumiStack";
+
+export const paths: CachePaths = cachePaths(cacheRoot(process.env));
+export const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
+export const adminContext = "stateful-cd-admin";
+
+/** What the tests' own processes see: both identities, so that a test can look where it may not. */
+process.env.KUBECONFIG ??= `${paths.kubeconfig}:${paths.adminKubeconfig}`;
+
+/** A stack with a backend of its own; nothing of the demo's is touched. */
+export interface TestStack extends PulumiStack {
+  readonly namespace: string;
+  readonly run: (...args: [string, ...string[]]) => Promise<PulumiResult>;
+  readonly setConfig: (changes: Readonly<Record<string, unknown>>) => Promise<void>;
+  readonly outputs: () => Promise<Record<string, unknown>>;
+  readonly database: () => Promise<DatabaseAddress>;
+}
+
+/**
+ * A stack made of Pulumi.<template>.yaml with these changes, and gone after the tests: its namespace
+ * is removed even when a test failed half way.
+ */
+export function useStack(
+  name: string,
+  template: string,
+  changes: Readonly<Record<string, unknown>>,
+): TestStack {
+  const namespace = `bookkeeper-${name}`;
+  const stack = temporaryStack(paths, name);
+  const outputs = async (): Promise<Record<string, unknown>> => {
+    const { output } = await pulumi(stack, ["stack", "output", "--json"]);
+    return JSON.parse(output) as Record<string, unknown>;
+  };
+
+  before(async function () {
+    this.timeout(180_000);
+    if (await hasNamespace(adminContext, namespace))
+      await removeNamespace(adminContext, namespace, 120);
+    await createStack(stack, template, changes);
+  });
+
+  after(async function () {
+    this.timeout(180_000);
+    await removeNamespace(adminContext, namespace, 120);
+    await rm(stack.folder, { recursive: true, force: true });
+  });
+
+  return {
+    ...stack,
+    namespace,
+    run: (...args) => pulumi(stack, args),
+    outputs,
+    database: async () => (await outputs()).database as DatabaseAddress,
+    setConfig: async (settings) => {
+      const file = path.join(stack.folder, `Pulumi.${name}.yaml`);
+      const document = parseDocument(await readFile(file, "utf8"));
+      for (const [key, value] of Object.entries(settings)) {
+        document.setIn(["config", `stateful-cd:${key}`], value);
+      }
+      await writeFile(file, document.toString());
+    },
+  };
+}
+
+/** Runs one query in a stack's database as its owner. */
+export async function query(
+  database: DatabaseAddress,
+  sql: string,
+): Promise<Record<string, unknown>[]> {
+  const client = await connectToPostgres(database, 30, "a test");
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(sql);
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Every password in a namespace, as its Secrets hold them. */
+export async function passwordsIn(namespace: string): Promise<string[]> {
+  const { items } = await loadCluster(adminContext).core.listNamespacedSecret({ namespace });
+  return items.flatMap(({ data }) =>
+    Object.entries(data ?? {})
+      .filter(([key]) => key.endsWith("password"))
+      .map(([, value]) => Buffer.from(value, "base64").toString("utf8")),
+  );
+}
