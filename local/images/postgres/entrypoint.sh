@@ -1,8 +1,9 @@
 #!/bin/bash
 # Keeps the contract of the official postgres image: the variables POSTGRES_PASSWORD(_FILE),
 # POSTGRES_USER(_FILE), POSTGRES_DB(_FILE), POSTGRES_INITDB_ARGS, PGDATA, and the scripts in
-# /docker-entrypoint-initdb.d, run once and in order. Two things differ: it never runs as root, and
-# an initialisation that was killed is begun again instead of being taken for a database.
+# /docker-entrypoint-initdb.d, run once and in order. Three things differ: it never runs as root,
+# an initialisation that was killed is begun again instead of being taken for a database, and
+# scripts are never sourced.
 set -Eeuo pipefail
 
 scripts=/docker-entrypoint-initdb.d
@@ -55,27 +56,26 @@ initialise() {
   sync
 }
 
+# Scripts run as programs of their own: unlike sourced ones, none can end or alter this one.
 run_scripts() {
-  local file
-  export POSTGRES_USER=$user POSTGRES_DB=$1 PGHOST=$draft PGUSER=$user PGDATABASE=$1
+  local database=$1 file
+  local surroundings=("POSTGRES_USER=$user" "POSTGRES_DB=$database"
+    "PGHOST=$draft" "PGUSER=$user" "PGDATABASE=$database")
   for file in "$scripts"/*; do
+    [[ -e $file ]] || continue
     case $file in
       *.sh)
         say "running $file"
-        if [[ -x $file ]]; then "$file"; else
-          # shellcheck source=/dev/null
-          . "$file"
-        fi
+        if [[ -x $file ]]; then env "${surroundings[@]}" "$file"; else env "${surroundings[@]}" bash "$file"; fi
         ;;
       *.sql)
         say "running $file"
-        sql -d "$1" -f "$file"
+        sql -d "$database" -f "$file"
         ;;
       *.sql.gz)
         say "running $file"
-        gunzip -c "$file" | sql -d "$1"
+        gunzip -c "$file" | sql -d "$database"
         ;;
-      "$scripts/*") ;;
       *) say "ignoring $file" ;;
     esac
   done
@@ -104,7 +104,7 @@ ensure_database() {
     fail "$PGDATA holds files but no database; nothing was changed"
   fi
   chmod 0700 "$PGDATA"
-  if [[ ! -e $draft/.complete ]]; then (initialise); fi
+  if [[ ! -e $draft/.complete ]]; then initialise; fi
   move_into_place
 }
 
