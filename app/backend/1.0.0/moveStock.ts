@@ -58,16 +58,18 @@ export async function moveStock(
 
 /** The item, and the one of the same name and price in the target if there is one, both locked. */
 async function lockItems(query: Query, id: number, to: string) {
+  const found = await query<{ id: number | null }>(
+    `SELECT min(same.id) AS id FROM inventory source JOIN inventory same
+       ON same.warehouse_name = $2 AND same.name = source.name
+      AND same.unit_price IS NOT DISTINCT FROM source.unit_price
+     WHERE source.id = $1`,
+    [id, to],
+  );
+  // By id alone: a row that another move has just changed is checked again, and must still match.
   const rows = await query<Stock>(
     `SELECT id, name, quantity, unit_price AS "unitPrice", warehouse_name AS warehouse
-     FROM inventory WHERE id IN (
-       SELECT $1 UNION ALL
-       SELECT min(same.id) FROM inventory source JOIN inventory same
-         ON same.warehouse_name = $2 AND same.name = source.name
-        AND same.unit_price IS NOT DISTINCT FROM source.unit_price
-       WHERE source.id = $1)
-     ORDER BY id FOR NO KEY UPDATE`,
-    [id, to],
+     FROM inventory WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE`,
+    [[id, ...found.flatMap((same) => same.id ?? [])]],
   );
   const source = rows.find((row) => row.id === id);
   if (source === undefined) throw noItem();

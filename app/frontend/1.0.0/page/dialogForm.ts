@@ -20,6 +20,10 @@ export class DialogForm {
     within(this.#form, ".cancel", HTMLButtonElement).addEventListener("click", () => {
       this.#dialog.close();
     });
+    this.#dialog.addEventListener("close", () => {
+      // The button that opened it may be gone by now, with its row.
+      if (document.activeElement === document.body) byId("main", HTMLElement).focus();
+    });
     // Another text is another change, so it gets a token of its own; a repeat keeps its token.
     this.#form.addEventListener("input", () => (this.#token = newToken()));
     this.#form.addEventListener("submit", (event) => {
@@ -53,8 +57,10 @@ export class DialogForm {
     const button = within(this.#form, "[type=submit]", HTMLButtonElement);
     if (button.getAttribute("aria-disabled") === "true") return;
     const values: Values = {};
-    for (const [name, value] of new FormData(this.#form)) {
-      if (typeof value === "string") values[name] = value.trim();
+    for (const name of new FormData(this.#form).keys()) {
+      const field = this.#field(name);
+      // What a person types may end in a slip of the space bar; what they choose is a name as it is.
+      values[name] = field instanceof HTMLSelectElement ? field.value : field.value.trim();
     }
     // Not the disabled attribute: it would drop the focus.
     button.setAttribute("aria-disabled", "true");

@@ -28,6 +28,16 @@ export function setText(parent: ParentNode, selector: string, text: string): voi
   within(parent, selector, HTMLElement).textContent = text;
 }
 
+/** Puts `children` in the place of what `parent` holds, and the focus back where it was. */
+export function replaceChildren(parent: HTMLElement, children: readonly HTMLElement[]): void {
+  const focused = document.activeElement;
+  const hadFocus = focused instanceof HTMLElement && parent.contains(focused);
+  parent.replaceChildren(...children);
+  if (!hadFocus) return;
+  const next = focused.isConnected ? focused : byId("main", HTMLElement);
+  next.focus({ preventScroll: true });
+}
+
 /** Says what happened, on the page and to screen readers, for some seconds. */
 export function announce(text: string): void {
   const toast = byId("toast", HTMLElement);

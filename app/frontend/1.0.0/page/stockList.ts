@@ -1,12 +1,12 @@
 import { fetchItems, type Item, type ItemPage, Unreachable } from "./api";
 import { askToAdd, askToCount, askToMove, askToRemove } from "./itemDialogs";
-import { byId, setText, within } from "./elements";
+import { byId, replaceChildren, setText, within } from "./elements";
 import { formatQuantity } from "./format";
 import { showReachable, showUnreachable } from "./reachability";
 import { type Action, StockRow } from "./stockRow";
 
 const pageSize = 50;
-/** The most the service gives at once, and so the most that a refresh reads again. */
+/** The most the service gives at once. */
 const mostAtOnce = 200;
 /** What the list begins with: what was added last is what people look for. */
 const newestFirst = "-dateAdded";
@@ -61,47 +61,43 @@ export function showWarehouse(location: string): void {
 export async function reload(): Promise<void> {
   writeAddress();
   loading.hidden = shown.length > 0;
-  await load({ limit: pageSize }, (page) => {
+  await load(pageSize, undefined, (page) => {
     show(page.items, page.nextCursor);
   });
 }
 
 /** Reads again what is shown, after a change. */
 export async function refresh(): Promise<void> {
-  const limit = Math.min(Math.max(shown.length, pageSize), mostAtOnce);
-  await load({ limit }, (page) => {
+  await load(Math.max(shown.length, pageSize), undefined, (page) => {
     show(page.items, page.nextCursor);
   });
 }
 
 async function showMore(): Promise<void> {
   if (nextCursor === null) return;
-  const before = shown.length;
-  await load({ limit: pageSize, cursor: nextCursor }, (page) => {
+  await load(pageSize, nextCursor, (page) => {
     show([...shown, ...page.items], page.nextCursor);
-    const firstNew = page.items[0];
-    if (firstNew !== undefined && shown.length > before) {
-      const row = rows.get(firstNew.id);
-      if (row !== undefined) within(row.element, "button", HTMLButtonElement).focus();
-    }
+    const [firstNew] = page.items;
+    const row = firstNew === undefined ? undefined : rows.get(firstNew.id);
+    if (row !== undefined) within(row.element, "button", HTMLButtonElement).focus();
   });
 }
 
-/** Asks for a page; a later call takes the place of one that is still under way. */
+/** Asks for items after a cursor; a later call takes the place of one that is still under way. */
 async function load(
-  wish: { limit: number; cursor?: string },
+  count: number,
+  after: string | undefined,
   use: (page: ItemPage) => void,
 ): Promise<void> {
   current.abort();
-  const mine = (current = new AbortController());
+  const { signal } = (current = new AbortController());
   table.setAttribute("aria-busy", "true");
-  const chosen = { q: search.value.trim(), warehouse: warehouse.value, sort: sort.value };
   try {
-    const page = await fetchItems({ ...chosen, ...wish }, mine.signal);
+    const page = await fetchUpTo(count, after, signal);
     showReachable();
     use(page);
   } catch (error) {
-    if (mine.signal.aborted) return;
+    if (signal.aborted) return;
     if (!(error instanceof Unreachable)) throw error;
     showUnreachable(shown.length > 0);
   }
@@ -109,14 +105,32 @@ async function load(
   loading.hidden = true;
 }
 
+async function fetchUpTo(
+  count: number,
+  after: string | undefined,
+  signal: AbortSignal,
+): Promise<ItemPage> {
+  const chosen = { q: search.value.trim(), warehouse: warehouse.value, sort: sort.value };
+  const items: Item[] = [];
+  let cursor = after ?? null;
+  do {
+    const limit = Math.min(count - items.length, mostAtOnce);
+    const page = await fetchItems({ ...chosen, limit, ...(cursor !== null && { cursor }) }, signal);
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null && items.length < count);
+  return { items, nextCursor: cursor };
+}
+
 function show(items: Item[], cursor: string | null): void {
   shown = items;
   nextCursor = cursor;
-  const focused = document.activeElement;
   const wanted = new Set(items.map(({ id }) => id));
   for (const id of rows.keys()) if (!wanted.has(id)) rows.delete(id);
-  body.replaceChildren(...items.map((item) => rowOf(item).element));
-  if (focused instanceof HTMLElement && focused.isConnected) focused.focus({ preventScroll: true });
+  replaceChildren(
+    body,
+    items.map((item) => rowOf(item).element),
+  );
   more.hidden = cursor === null;
   empty.hidden = items.length > 0;
   table.hidden = items.length === 0;

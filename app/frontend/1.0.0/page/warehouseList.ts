@@ -1,6 +1,6 @@
 import { fetchWarehouses, Refused, send, type Warehouse } from "./api";
 import { DialogForm, type Values } from "./dialogForm";
-import { announce, byId, fromTemplate, setText, within } from "./elements";
+import { announce, byId, fromTemplate, replaceChildren, setText, within } from "./elements";
 import { refresh, showWarehouse } from "./stockList";
 import { fillWarehouses, setWarehouses } from "./warehouseChoices";
 
@@ -26,10 +26,8 @@ export function startWarehouseList(): void {
 export async function loadWarehouses(): Promise<void> {
   const warehouses = await fetchWarehouses();
   setWarehouses(warehouses);
-  fillWarehouses("warehouse", "All warehouses");
-  const focused = document.activeElement;
-  list.replaceChildren(...warehouses.map(showCard));
-  if (focused instanceof HTMLElement && focused.isConnected) focused.focus({ preventScroll: true });
+  fillWarehouses("warehouse", "All");
+  replaceChildren(list, warehouses.map(showCard));
 }
 
 function showCard(warehouse: Warehouse): HTMLElement {
