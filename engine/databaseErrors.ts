@@ -62,6 +62,11 @@ export function nextStepFor(error: unknown): string | undefined {
       return "connect to the primary with a role that may write, then run the same command again";
     case sqlState.noRight:
       return "grant the right that is missing, or connect as the owner; then run the same command again";
+    case sqlState.lockNotAvailable:
+    case sqlState.deadlockDetected:
+      return "wait until the sessions named above have ended, or end them; then run the same command again";
+    case sqlState.queryCanceled:
+      return "find out who or which time-out cancelled it, then run the same command again";
     case "28P01":
     case "28000":
       return "correct the user name or the password, or the server's pg_hba.conf";
