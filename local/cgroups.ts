@@ -2,7 +2,7 @@ import { access, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/prom
 import path from "node:path";
 import { isMissing } from "./command";
 import { cgroupRoot } from "./configFiles";
-import { identify, type ProcessIdentity } from "./processTable";
+import { endAll, identify, type ProcessIdentity } from "./processTable";
 
 /** The mount points of the cgroup hierarchies: one in version 2, one a controller in version 1. */
 async function hierarchies(): Promise<string[]> {
@@ -30,8 +30,20 @@ export async function createCgroups(): Promise<void> {
   }
 }
 
+/**
+ * Ends every process in the pods: politely, then as PostgreSQL understands "now", then by force.
+ * Expects that no kubelet lives to start them again. Returns what did not end.
+ */
+export function endPods(): Promise<ProcessIdentity[]> {
+  return endAll(podProcesses, [
+    ["SIGTERM", 4000],
+    ["SIGINT", 6000],
+    ["SIGKILL", 5000],
+  ]);
+}
+
 /** Every process in a pod of ours. */
-export async function podProcesses(): Promise<ProcessIdentity[]> {
+async function podProcesses(): Promise<ProcessIdentity[]> {
   const pids = new Set<number>();
   for (const root of await ourFolders()) {
     for (const folder of await descend(root)) {

@@ -1,4 +1,5 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { endPods } from "./cgroups";
 import { type ClusterStatus } from "./clusterStatus";
 import { cachePaths, runtime } from "./paths";
 import { readProbeIdentity } from "./probe";
@@ -58,7 +59,11 @@ async function supervise(cache: string, plan: string): Promise<void> {
   await new Promise((resolve) => process.once("SIGTERM", resolve));
   for (const timer of timers) clearInterval(timer);
   // One after the other: each may still need those that were started before it.
-  for (const process_ of [...processes].reverse()) await process_.stop(patience);
+  for (const process_ of [...processes].reverse()) {
+    await process_.stop(patience);
+    // With the kubelet gone nobody starts pods again, and containerd still cleans up after them.
+    if (process_.spec.name === "kubelet") await endPods();
+  }
 }
 
 const [cache, plan] = process.argv.slice(2);

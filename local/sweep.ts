@@ -2,7 +2,7 @@ import { readFile, readdir, readlink, rm } from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "../userError";
 import { readJson } from "./atomicFile";
-import { podProcesses, removeCgroups } from "./cgroups";
+import { endPods, removeCgroups } from "./cgroups";
 import { isMissing, run } from "./command";
 import { kubeletSysctls, removeNetwork, writeSysctl } from "./network";
 import { type CachePaths, runtime } from "./paths";
@@ -24,12 +24,13 @@ export async function sweep(paths: CachePaths): Promise<void> {
   await restoreSysctls();
   await removeLogLinks(paths);
   await removeAddressCache();
+  await removeDevicePlugins();
   await rm(runtime.root, { recursive: true, force: true });
 }
 
 async function endProcesses(paths: CachePaths): Promise<void> {
-  // First whoever would start things again, then the pods: politely, then as PostgreSQL
-  // understands "now", then by force. The shims go last, since they report their pods' end.
+  // First whoever would start things again, then the pods. The shims go last, since they report
+  // their pods' end.
   const ours = () => markedProcesses(paths.cluster);
   const shims = async () => {
     const all = await ours();
@@ -41,11 +42,7 @@ async function endProcesses(paths: CachePaths): Promise<void> {
       ["SIGTERM", 10_000],
       ["SIGKILL", 5000],
     ])),
-    ...(await endAll(podProcesses, [
-      ["SIGTERM", 4000],
-      ["SIGINT", 6000],
-      ["SIGKILL", 5000],
-    ])),
+    ...(await endPods()),
     ...(await endAll(ours, [
       ["SIGTERM", 500],
       ["SIGKILL", 5000],
@@ -102,24 +99,38 @@ async function restoreSysctls(): Promise<void> {
 /** The kubelet links every container's log into a folder it shares with any other kubelet. */
 async function removeLogLinks(paths: CachePaths): Promise<void> {
   const folder = "/var/log/containers";
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (isMissing(error)) return [];
-    throw error;
-  });
-  for (const name of names) {
+  for (const name of await namesIn(folder)) {
     const link = path.join(folder, name);
     if ((await readlink(link)).startsWith(`${paths.podLogs}/`)) await rm(link);
   }
 }
 
-/** CNI remembers its answers outside our folder; ours begin with the network's name. */
+/** CNI remembers its answers outside our folder; ours name a network namespace in it. */
 async function removeAddressCache(): Promise<void> {
   const folder = "/var/lib/cni/results";
-  const names = await readdir(folder).catch((error: unknown) => {
+  for (const name of await namesIn(folder)) {
+    const file = path.join(folder, name);
+    if ((await readFile(file, "utf8")).includes(`${runtime.root}/`)) await rm(file);
+  }
+}
+
+/** The kubelet makes this folder wherever its own lies; its socket there is of no use to us. */
+async function removeDevicePlugins(): Promise<void> {
+  const folder = "/var/lib/kubelet/device-plugins";
+  const names = await namesIn(folder);
+  if (names.length !== 1 || names[0] !== "kubelet.sock") return;
+  const listening = (await readFile("/proc/net/unix", "utf8")).includes(`${folder}/kubelet.sock`);
+  if (listening) return; // another kubelet's
+  await rm(folder, { recursive: true });
+  const parent = path.dirname(folder);
+  if ((await namesIn(parent)).length === 0) await rm(parent, { recursive: true });
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
     if (isMissing(error)) return [];
     throw error;
-  });
-  for (const name of names) {
-    if (name.startsWith("stateful-cd-")) await rm(path.join(folder, name));
   }
 }

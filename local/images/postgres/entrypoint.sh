@@ -28,7 +28,7 @@ setting() {
 }
 
 # Runs SQL on the private server that only the initialisation can reach.
-sql() { psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc -h "$draft" -U "$user" "$@"; }
+sql() { PGPASSWORD=$password psql -v ON_ERROR_STOP=1 --no-password --no-psqlrc -h "$draft" -U "$user" "$@"; }
 
 initialise() {
   local password user database
@@ -36,6 +36,8 @@ initialise() {
   user=$(setting POSTGRES_USER postgres)
   database=$(setting POSTGRES_DB "$user")
   [[ -n $password ]] || fail "POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE must be set to create a database"
+  # For scripts that use psql where local connections need a password, as in the official image.
+  local -x PGPASSWORD=$password
 
   say "creating a database in $PGDATA"
   rm -rf "$draft"
@@ -44,7 +46,7 @@ initialise() {
     '--auth-local=trust --auth-host=scram-sha-256' \
     '-c unix_socket_directories=/var/run/postgresql -c "listen_addresses=*"' \
     "${POSTGRES_INITDB_ARGS-}"
-  printf '\nhost all all all scram-sha-256\n' >>"$draft/pg_hba.conf"
+  printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$draft/pg_hba.conf"
 
   pg_ctl -D "$draft" -w start -o "-c listen_addresses='' -c unix_socket_directories='$draft'"
   if [[ $database != postgres ]]; then
@@ -60,7 +62,7 @@ initialise() {
 run_scripts() {
   local database=$1 file
   local surroundings=("POSTGRES_USER=$user" "POSTGRES_DB=$database"
-    "PGHOST=$draft" "PGUSER=$user" "PGDATABASE=$database")
+    "PGHOST=$draft" "PGUSER=$user" "PGPASSWORD=$password" "PGDATABASE=$database")
   for file in "$scripts"/*; do
     [[ -e $file ]] || continue
     case $file in
