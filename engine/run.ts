@@ -5,7 +5,7 @@ import type { Journal, JournalIdentity } from "./journal";
 import { upgradeJournal } from "./journalSchema";
 import type { Run } from "./journalWriter";
 import type { OnProgress } from "./progress";
-import type { Session } from "./session";
+import { resetSession, type Session } from "./session";
 
 /** What the run is called and where it believes to be. */
 export interface RunIdentity {
@@ -117,14 +117,21 @@ export async function awaitEarlierRuns(
   );
 }
 
-/** Closes a run's row. Called with an error that is on its way, it must not hide it. */
+/** Closes a run's row. With an error that is on its way, a failure to do so must not hide it. */
 export async function endRun(run: Run, error?: unknown): Promise<void> {
+  if (error === undefined) {
+    await writeOutcome(run, "done", null);
+    return;
+  }
   const problem = error instanceof UserError ? error.problem : messageOf(error);
-  const write = run.session.client.query(
+  await writeOutcome(run, "failed", problem).catch(() => undefined);
+}
+
+async function writeOutcome(run: Run, outcome: string, error: string | null): Promise<void> {
+  await resetSession(run.session);
+  await run.session.client.query(
     `UPDATE stateful_cd.runs SET outcome = $2, error = $3, finished_at = clock_timestamp()
       WHERE epoch = $1`,
-    [run.epoch, ...(error === undefined ? ["done", null] : ["failed", problem])],
+    [run.epoch, outcome, error],
   );
-  if (error === undefined) await write;
-  else await write.catch(() => undefined);
 }

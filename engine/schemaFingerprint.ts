@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { catalogueListing } from "./catalogueListing";
 import { digestOf, type Digest } from "./digest";
+import { printable } from "./sourceText";
 import { withReadOnlyTransaction } from "./transaction";
 
 /** One fact of a schema: an object, a part of it ("" for the object itself), what it is. */
@@ -64,7 +65,7 @@ export function diffSchemas(before: readonly SchemaFact[], now: readonly SchemaF
       else if (was[2] !== is[2]) lines.push(`${object}: ${part} ${change(was[2], is[2])}`);
     }
   }
-  return lines;
+  return lines.map(printable);
 }
 
 const longestShown = 80;

@@ -1,0 +1,165 @@
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { useFolder } from "../migrationFolder";
+import { useDatabase } from "../postgres";
+
+const cli = path.join(__dirname, "..", "..", "engine", "cli.js");
+
+describe("npm run migrations", () => {
+  const database = useDatabase();
+  const folder = useFolder();
+
+  async function run(...args: string[]) {
+    return runWith({}, [...args, "--database-url", database.url, "--folder", folder.path]);
+  }
+
+  async function runWith(environment: Record<string, string>, args: string[]) {
+    const child = spawn(process.execPath, [cli, ...args], {
+      env: { PATH: process.env["PATH"] ?? "", ...environment },
+    });
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    const readable = (text: string) =>
+      text.replaceAll(folder.path, "migrations").replace(/\d+\.\d\d s/g, "N s");
+    return { code, stdout: readable(output.stdout), stderr: readable(output.stderr) };
+  }
+
+  it("shows status and plan without writing, then applies with progress", async () => {
+    folder.write(
+      "0001-bookkeeper.sql",
+      "CREATE TABLE menu (id int);\nCREATE INDEX CONCURRENTLY menu_id ON menu (id);",
+    );
+    folder.write("0002-b/expand.sql", "SELECT 1");
+    assert.deepEqual(await run("status"), {
+      code: 0,
+      stdout:
+        "0001-bookkeeper  plain   pending\n0002-b           phased  pending\n2 migrations, 2 pending; no journal yet\n",
+      stderr: "",
+    });
+    assert.deepEqual(await run("plan"), {
+      code: 0,
+      stdout: [
+        "0001-bookkeeper (pending)",
+        "  1  migrations/0001-bookkeeper.sql:1  in transaction  CREATE TABLE menu (id int)",
+        "  2  migrations/0001-bookkeeper.sql:2  alone           CREATE INDEX CONCURRENTLY menu_id ON menu (id)",
+        "0002-b (pending)",
+        "  1  migrations/0002-b/expand.sql:1  in transaction  SELECT 1",
+        "2 migrations, 2 pending; no journal yet",
+        "",
+      ].join("\n"),
+      stderr: "",
+    });
+    assert.deepEqual(
+      await database.query("SELECT FROM pg_namespace WHERE nspname = 'stateful_cd'"),
+      [],
+    );
+    assert.deepEqual(await run("apply"), {
+      code: 0,
+      stdout: [
+        "0001-bookkeeper: applying",
+        "0001-bookkeeper: statement 1 of 2: CREATE TABLE menu (id int)",
+        "0001-bookkeeper: statement 2 of 2: CREATE INDEX CONCURRENTLY menu_id ON menu (id)",
+        "0001-bookkeeper: applied in N s",
+        "0002-b: applying",
+        "0002-b: statement 1 of 1: SELECT 1",
+        "0002-b: applied in N s",
+        "applied 2 migrations in N s",
+        "",
+      ].join("\n"),
+      stderr: "",
+    });
+    assert.deepEqual(await run("apply"), {
+      code: 0,
+      stdout: "nothing to apply: 2 migrations settled already (N s)\n",
+      stderr: "",
+    });
+    assert.equal(
+      (await run("status")).stdout,
+      "0001-bookkeeper  plain   done\n0002-b           phased  verified\n2 migrations, 0 pending; journal at epoch 1\n",
+    );
+  });
+
+  it("prints one JSON document with --json", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE menu (id int)");
+    folder.write("0002-b.sql", "SELECT 1");
+    const applied = await run("apply", "--json", "--through", "0001-a");
+    const result = JSON.parse(applied.stdout) as { migrations: { id: string; state: string }[] };
+    assert.deepEqual(
+      result.migrations.map(({ id, state }) => [id, state]),
+      [["0001-a", "done"]],
+    );
+    const plan = JSON.parse((await run("plan", "--json")).stdout) as { migrations: unknown[] };
+    assert.equal(plan.migrations.length, 2);
+  });
+
+  it("exits 1 when the run fails or would be refused, with the error on stderr", async () => {
+    folder.write("0001-a.sql", "SELECT 1/0");
+    const failed = await run("apply");
+    assert.equal(failed.code, 1);
+    assert.match(
+      failed.stderr,
+      /^Migration 0001-a failed: division by zero \(22012\)\.\n {2}migrations\/0001-a\.sql:1:1 /,
+    );
+    const refused = await run("plan", "--through", "0009-z");
+    assert.deepEqual([refused.code, refused.stderr], [1, ""]);
+    assert.match(refused.stdout, /apply would refuse:\nThere is no migration "0009-z"\./);
+  });
+
+  it("exits 2 when the command line is wrong, and says what is allowed", async () => {
+    const next = "  Next: npm run migrations -- --help\n";
+    const allowed = "  Allowed: status, plan, apply.\n";
+    assert.deepEqual(await runWith({}, []), {
+      code: 2,
+      stdout: "",
+      stderr: `The command line has no command.\n${allowed}${next}`,
+    });
+    assert.deepEqual(
+      (await runWith({}, ["undo"])).stderr,
+      `The command line has "undo".\n${allowed}${next}`,
+    );
+    const unknown = await runWith({}, ["plan", "--force"]);
+    assert.deepEqual([unknown.code, unknown.stderr], [2, `Unknown option '--force'\n${next}`]);
+    assert.equal((await runWith({}, ["--help"])).code, 0);
+  });
+
+  it("never prints a password", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    const urls = [
+      `postgresql://postgres:canary-secret@127.0.0.1:${database.server.port}/postgres`,
+      "postgresql://postgres:canary-secret@127.0.0.1:1/postgres",
+      "postgresql://postgres:canary-secret@[broken/postgres",
+      "mysql://postgres:canary-secret@127.0.0.1/postgres",
+      "host=127.0.0.1 password=canary-secret",
+    ];
+    for (const url of urls) {
+      const { code, stdout, stderr } = await runWith({}, [
+        "apply",
+        "--database-url",
+        url,
+        "--folder",
+        folder.path,
+      ]);
+      assert.notEqual(code, 0);
+      assert.notEqual(stderr, "");
+      assert.equal(`${stdout}${stderr}`.includes("canary-secret"), false, stderr);
+    }
+  });
+
+  it("connects by libpq's own variables without --database-url", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    const { host, port, user, password } = database.server;
+    const environment = {
+      PGHOST: host,
+      PGPORT: String(port),
+      PGUSER: user,
+      PGPASSWORD: password,
+      PGDATABASE: database.name,
+    };
+    const { code, stderr } = await runWith(environment, ["apply", "--folder", folder.path]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal((await database.query("SELECT FROM stateful_cd.migrations")).length, 1);
+  });
+});
