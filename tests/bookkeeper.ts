@@ -129,7 +129,7 @@ export async function runServer(
 }
 
 async function started(server: string, environment: Record<string, string>): Promise<Running> {
-  const port = await freePort();
+  const port = Number(environment.PORT ?? (await freePort()));
   const { child, log } = launch(server, {
     PORT: String(port),
     RELEASE: release,

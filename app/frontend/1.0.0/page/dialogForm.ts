@@ -21,8 +21,10 @@ export class DialogForm {
       this.#dialog.close();
     });
     this.#dialog.addEventListener("close", () => {
-      // The button that opened it may be gone by now, with its row.
-      if (document.activeElement === document.body) byId("main", HTMLElement).focus();
+      // The button that opened it may be gone by now, with its row: then the focus stays behind.
+      const { activeElement, body } = document;
+      const isLost = activeElement === body || this.#dialog.contains(activeElement);
+      if (isLost) byId("main", HTMLElement).focus();
     });
     // Another text is another change, so it gets a token of its own; a repeat keeps its token.
     this.#form.addEventListener("input", () => (this.#token = newToken()));

@@ -27,12 +27,12 @@ export function askToAdd(warehouse: string, onSaved: () => Promise<void>): void 
     });
     await send("POST", "/api/inventory", token, { name, quantity, unitPrice, warehouse: place });
     await onSaved();
-    announce(`Added ${name} in ${place}.`);
+    announce(`Added ${name} in ${place.trim()}.`);
   });
 }
 
 export function askToCount(item: Item, onSaved: () => Promise<void>): void {
-  const about = `${item.name} in ${item.warehouse}. The book says ${formatQuantity(item.quantity)}.`;
+  const about = `${nameOf(item)}. The book says ${formatQuantity(item.quantity)}.`;
   const fill = { quantity: String(item.quantity) };
   const save = async (values: Values, token: string) => {
     const quantity = parseQuantity(values.quantity ?? "");
@@ -43,14 +43,14 @@ export function askToCount(item: Item, onSaved: () => Promise<void>): void {
       await send("PATCH", `/api/inventory/${item.id}`, token, body);
     }
     await onSaved();
-    announce(`${item.name} in ${item.warehouse}: ${formatQuantity(quantity ?? 0)}.`);
+    announce(`${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`);
   };
   countDialog.open(fill, save, { about });
 }
 
 export function askToMove(item: Item, onSaved: () => Promise<void>): void {
   fillWarehouses("move-to", "Choose a warehouse", item.warehouse);
-  const about = `${item.name} from ${item.warehouse}, which has ${formatQuantity(item.quantity)}.`;
+  const about = `${item.name} from ${item.warehouse.trim()}, which has ${formatQuantity(item.quantity)}.`;
   const save = async (values: Values, token: string) => {
     const { to = "" } = values;
     const quantity = parseQuantity(values.quantity ?? "");
@@ -64,20 +64,24 @@ export function askToMove(item: Item, onSaved: () => Promise<void>): void {
     await send("POST", `/api/inventory/${item.id}/move`, token, { to, quantity });
     await onSaved();
     announce(
-      `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse} to ${to}.`,
+      `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse.trim()} to ${to.trim()}.`,
     );
   };
   moveDialog.open({}, save, { about });
 }
 
 export function askToRemove(item: Item, onSaved: () => Promise<void>): void {
-  const about = `${item.name} in ${item.warehouse} is out of stock and leaves the book.`;
+  const about = `${nameOf(item)} is out of stock and leaves the book.`;
   const save = async (_values: Values, token: string) => {
     await send("DELETE", `/api/inventory/${item.id}`, token);
     await onSaved();
-    announce(`Removed ${item.name} in ${item.warehouse}.`);
+    announce(`Removed ${nameOf(item)}.`);
   };
   removeDialog.open({}, save, { about });
+}
+
+function nameOf({ name, warehouse }: Item): string {
+  return `${name} in ${warehouse.trim()}`;
 }
 
 /** Throws Refused with every field whose entry is a message. */

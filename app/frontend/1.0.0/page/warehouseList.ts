@@ -65,7 +65,7 @@ function askToEdit(warehouse: Warehouse): void {
       if (change.location === location.trim()) change.location = location;
       await send("PATCH", `/api/warehouses/${warehouse.id}`, token, change);
       await Promise.all([loadWarehouses(), refresh()]);
-      announce(`Saved the warehouse ${change.location}.`);
+      announce(`Saved the warehouse ${change.location.trim()}.`);
     },
     { title: "Edit warehouse" },
   );

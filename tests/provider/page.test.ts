@@ -1,0 +1,323 @@
+import { strict as assert } from "node:assert";
+import { mkdirSync, mkdtempSync } from "node:fs";
+import path from "node:path";
+import {
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import {
+  prepareDatabase,
+  type Running,
+  scratchFolder,
+  startBackend,
+  startFrontend,
+  useBookkeeper,
+} from "../bookkeeper";
+import { useDatabase } from "../postgres";
+
+const artifacts = path.join(__dirname, "../../../tests/artifacts");
+const flags = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+describe("the page, in a real browser", function () {
+  this.timeout(90_000);
+  const database = useDatabase();
+  useBookkeeper();
+  let environment: Record<string, string>;
+  let backend: Running;
+  let frontend: Running;
+  let browser: BrowserContext | undefined;
+  const complaints: string[] = [];
+
+  beforeEach(async () => {
+    mkdirSync(artifacts, { recursive: true });
+    environment = await prepareDatabase(database, 500);
+    backend = await startBackend(environment);
+    frontend = await startFrontend(backend.url);
+    complaints.length = 0;
+  });
+  afterEach(async () => {
+    await browser?.close();
+    browser = undefined;
+  });
+
+  /** A browser with an empty profile of its own; whatever the page complains about is collected. */
+  async function open(options: BrowserContextOptions = {}, address = ""): Promise<Page> {
+    browser = await chromium.launchPersistentContext(
+      mkdtempSync(path.join(scratchFolder(), "chromium-")),
+      {
+        executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+        headless: true,
+        args: flags,
+        locale: "en-US",
+        viewport: { width: 1280, height: 900 },
+        ...options,
+      },
+    );
+    const page = browser.pages()[0] ?? (await browser.newPage());
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(error.message));
+    await page.goto(`${frontend.url}/${address}`);
+    await page.locator(".item").first().waitFor();
+    return page;
+  }
+
+  const screenshot = (page: Page, name: string) =>
+    page.screenshot({ path: path.join(artifacts, `page-${name}.png`) });
+  const names = (page: Page) => page.locator(".item .name").allTextContents();
+  const toast = async (page: Page, text: string) => {
+    await page.locator("#toast", { hasText: text }).waitFor({ timeout: 10_000 });
+  };
+  const hasFocus = (page: Page, selector: string) =>
+    page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`);
+  async function assertFocus(page: Page, selector: string): Promise<void> {
+    await page.locator("dialog[open]").waitFor({ state: "hidden" });
+    await page
+      .waitForFunction(`document.activeElement.matches(${JSON.stringify(selector)})`, undefined, {
+        timeout: 1_000,
+      })
+      .catch(async () => {
+        const actual = await page.evaluate("document.activeElement.outerHTML.slice(0, 80)");
+        assert.fail(`the focus is not on ${selector} but on ${String(actual)}`);
+      });
+  }
+  /** Presses Tab until the element is focused, as a person without a mouse does. */
+  async function tabTo(page: Page, selector: string): Promise<void> {
+    for (let presses = 0; presses < 40; presses++) {
+      if (await hasFocus(page, selector)) return;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`Tab does not lead to ${selector}`);
+  }
+
+  it("adds, counts, moves and removes an item with the keyboard alone", async () => {
+    const page = await open();
+    await screenshot(page, "desktop");
+    await tabTo(page, "#add-item");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("Smoked quail");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("Omaha");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("12");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("$9.50");
+    await page.keyboard.press("Enter");
+    await toast(page, "Added Smoked quail in Omaha, NE.");
+    await assertFocus(page, "#add-item");
+
+    await page.locator("#q").focus();
+    await page.keyboard.type("smoked qu");
+    await page.locator("#shown", { hasText: "1 item, that is all." }).waitFor();
+    assert.deepEqual(await names(page), ["Smoked quail"]);
+    await tabTo(page, ".count");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("10");
+    await page.keyboard.press("Enter");
+    await toast(page, "Smoked quail in Omaha, NE: 10.");
+    await assertFocus(page, ".count");
+
+    await tabTo(page, ".move");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("Boston, MA");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("10");
+    await page.keyboard.press("Enter");
+    await toast(page, "Moved 10 of Smoked quail from Omaha, NE to Boston, MA.");
+    assert.deepEqual(
+      await database.query(
+        "SELECT warehouse_name, quantity, unit_price FROM inventory WHERE name = 'Smoked quail' ORDER BY id",
+      ),
+      [
+        { warehouse_name: "Omaha, NE  ", quantity: 0, unit_price: "9.50" },
+        { warehouse_name: "Boston, MA", quantity: 10, unit_price: "9.50" },
+      ],
+    );
+
+    await tabTo(page, ".item.is-out .remove");
+    await page.keyboard.press("Enter");
+    await page.locator("#remove-dialog").waitFor();
+    await tabTo(page, "#remove-dialog .primary");
+    await page.keyboard.press("Enter");
+    await toast(page, "Removed Smoked quail in Omaha, NE.");
+    await page.locator("#shown", { hasText: "1 item, that is all." }).waitFor();
+    await assertFocus(page, "#main");
+    assert.deepEqual(complaints, []);
+  });
+
+  it("says next to each field what is wrong, and gives the focus back on Escape", async () => {
+    const page = await open();
+    await page.locator("#add-item").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#add-quantity").fill("a dozen");
+    await page.locator("#add-price").fill("12,50");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await page.locator("#add-item-dialog .error").allTextContents(), [
+      "Give the item a name.",
+      "Choose a warehouse.",
+      "Give a whole number, such as 12.",
+      "Give an amount, such as 12.50.",
+    ]);
+    assert.equal(await page.locator("#add-name").getAttribute("aria-invalid"), "true");
+    assert.ok(await hasFocus(page, "#add-name"));
+    await screenshot(page, "errors");
+    await page.keyboard.press("Escape");
+    await assertFocus(page, "#add-item");
+
+    await page.locator("nav a", { hasText: "Warehouses" }).click();
+    await page.locator("#add-warehouse").click();
+    await page.locator("#edit-location").fill("Boston, MA");
+    await page.locator("#edit-email").fill("nobody");
+    await page.keyboard.press("Enter");
+    await page.locator("#edit-email-error", { hasText: "Must be an e-mail address." }).waitFor();
+    await page.locator("#edit-email").fill("");
+    await page.keyboard.press("Enter");
+    await page
+      .locator("#edit-location-error", { hasText: "Is taken by another warehouse." })
+      .waitFor();
+    assert.deepEqual(
+      complaints.filter((text) => !/status of (400|409)/.test(text)),
+      [],
+    );
+  });
+
+  it("says when somebody else was faster, and keeps what was typed", async () => {
+    const page = await open();
+    await page.locator(".item .count").first().click();
+    await database.query("UPDATE inventory SET quantity = quantity + 1");
+    await page.locator("#count-quantity").fill("77");
+    await page.keyboard.press("Enter");
+    const message = page.locator("#count-dialog .form-error");
+    await message.filter({ hasText: "Somebody else changed this item" }).waitFor();
+    assert.equal(await page.locator("#count-quantity").inputValue(), "77");
+  });
+
+  it("renames a warehouse whose name has odd spaces, and shows its stock", async () => {
+    const page = await open();
+    await page.locator("nav a", { hasText: "Warehouses" }).click();
+    await screenshot(page, "warehouses");
+    await page.getByRole("button", { name: "Edit   Tulsa, OK" }).click();
+    await page.locator("#edit-contact").fill("Wanda Ito");
+    await page.keyboard.press("Enter");
+    await toast(page, "Saved the warehouse Tulsa, OK.");
+    const query = "SELECT contact_name FROM warehouses WHERE location = '  Tulsa, OK'";
+    assert.deepEqual(await database.query(query), [{ contact_name: "Wanda Ito" }]);
+    await page.getByRole("link", { name: "See stock in   Tulsa, OK" }).click();
+    await page.locator("#stock").waitFor();
+    await page.locator("#shown", { hasText: "that is all" }).waitFor();
+    const places = new Set(await page.locator(".item .place").allTextContents());
+    assert.deepEqual([...places], ["  Tulsa, OK"]);
+    await page.reload();
+    await page.locator("#shown", { hasText: "that is all" }).waitFor();
+    assert.equal(await page.locator("#warehouse").inputValue(), "  Tulsa, OK");
+  });
+
+  it("shows more on demand, and what is there when nothing is found", async () => {
+    const page = await open({ colorScheme: "dark" });
+    await screenshot(page, "dark");
+    await page.locator("#more").click();
+    await page.locator("#shown", { hasText: "The first 100 items." }).waitFor();
+    assert.equal(await page.locator(".item").count(), 100);
+    assert.ok(await hasFocus(page, ".item:nth-child(51) .count"));
+    await page.locator("#q").fill("no such thing");
+    await page
+      .locator("#empty", { hasText: "Nothing named “no such thing” in any warehouse." })
+      .waitFor();
+    await page.locator("#clear-filters").click();
+    await page.locator(".item").first().waitFor();
+    await assertFocus(page, "#q");
+    assert.deepEqual(complaints, []);
+  });
+
+  it("says that it is offline, and recovers by itself without saving twice", async () => {
+    const page = await open();
+    await page.context().setOffline(true);
+    await page.locator("#q").fill("brisket");
+    await page
+      .locator("#offline", { hasText: "You are offline. What you see may be out of date." })
+      .waitFor();
+    await screenshot(page, "offline");
+    await page.context().setOffline(false);
+    await page.locator("#offline").waitFor({ state: "hidden" });
+
+    // The answer is lost on its way: the page asks again with the same key.
+    let lost = 0;
+    await page.route("**/api/inventory", async (route) => {
+      await route.fetch();
+      if (lost++ === 0) await route.abort();
+      else await route.continue();
+    });
+    await page.locator("#add-item").click();
+    await page.locator("#add-name").fill("Once only");
+    await page.locator("#add-warehouse-name").selectOption("Boston , GA");
+    await page.locator("#add-quantity").fill("1");
+    await page.keyboard.press("Enter");
+    await toast(page, "Added Once only in Boston , GA.");
+    assert.equal(lost, 2);
+    assert.deepEqual(
+      await database.query("SELECT count(*)::int FROM inventory WHERE name = 'Once only'"),
+      [{ count: 1 }],
+    );
+  });
+
+  it("keeps an unsaved change in its dialog while the backend is away", async () => {
+    const page = await open();
+    await page.locator(".item:not(.is-out) .move").first().click();
+    await backend.stop();
+    await page.locator("#move-to").selectOption("Austin");
+    await page.locator("#move-quantity").fill("1");
+    await page.keyboard.press("Enter");
+    const message = page.locator("#move-dialog .form-error");
+    await message
+      .filter({ hasText: "This is not saved yet, because nobody answered. Please try again." })
+      .waitFor({ timeout: 20_000 });
+    assert.equal(await page.locator("#move-to").inputValue(), "Austin");
+    backend = await startBackend({ ...environment, PORT: String(backend.port) });
+    await page.keyboard.press("Enter");
+    await toast(page, "Moved 1 of");
+  });
+
+  it("fits a phone 360 pixels wide, with targets that a thumb can hit", async () => {
+    const page = await open({
+      viewport: { width: 360, height: 740 },
+      deviceScaleFactor: 2,
+      hasTouch: true,
+      isMobile: true,
+    });
+    await screenshot(page, "phone");
+    const overflows = () => page.evaluate("document.documentElement.scrollWidth > 360");
+    assert.equal(await overflows(), false);
+    const small = await page
+      .locator("button:visible, select:visible, input:visible")
+      .evaluateAll(
+        (targets) =>
+          targets.filter(
+            (target) => (target as unknown as { offsetHeight: number }).offsetHeight < 44,
+          ).length,
+      );
+    assert.equal(small, 0);
+    await page.locator("#q").fill("memorial");
+    await page.locator("#shown", { hasText: "that is all" }).waitFor();
+    assert.equal(await overflows(), false);
+    await page.locator(".item .count").first().tap();
+    await page.locator("#count-dialog").waitFor();
+    await screenshot(page, "phone-dialog");
+    assert.equal(await overflows(), false);
+    await page.keyboard.press("Escape");
+    await page.locator("nav a", { hasText: "Warehouses" }).tap();
+    await page.locator("#warehouse-list li").first().waitFor();
+    assert.equal(await overflows(), false);
+  });
+});
