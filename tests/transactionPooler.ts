@@ -1,5 +1,4 @@
-import { createServer, type Server, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import type { Client } from "pg";
 
 /** Names of protocol messages by their first byte. */
@@ -42,7 +41,8 @@ export async function startTransactionPooler(
     }
   };
   for (const { connection } of backends) {
-    const backend = connection.stream as Socket;
+    const backend = connection.stream;
+    if (!(backend instanceof Socket)) throw new Error("a backend's connection is not a socket");
     backend.removeAllListeners("data");
     free.push(backend);
     readMessages(backend, false, (message) => {

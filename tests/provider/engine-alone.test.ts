@@ -20,7 +20,7 @@ describe("a statement that runs alone", () => {
       await database.query(
         "SELECT relname AS name, indisvalid AS valid FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 't'::regclass ORDER BY 1",
       )
-    ).map((row) => `${String(row["name"])}${row["valid"] === true ? "" : " invalid"}`);
+    ).map((row) => `${String(row.name)}${row.valid === true ? "" : " invalid"}`);
 
   beforeEach(async () => {
     await database.query("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (1, 'y')");

@@ -383,7 +383,7 @@ describe("applying migrations", () => {
     );
     assert.deepEqual(states(await apply()), ["0001-it.s-a_Name done now"]);
     const [row] = await database.query("SELECT content FROM stateful_cd.files");
-    assert.equal(row?.["content"], (await loadMigrations(folder.path))[0]?.files[0]?.text);
+    assert.equal(row?.content, (await loadMigrations(folder.path))[0]?.files[0]?.text);
   });
 
   it("refuses a role without rights, by name, with nothing half done", async () => {

@@ -16,7 +16,7 @@ describe("npm run migrations", () => {
 
   async function runWith(environment: Record<string, string>, args: string[]) {
     const child = spawn(process.execPath, [cli, ...args], {
-      env: { PATH: process.env["PATH"] ?? "", ...environment },
+      env: { PATH: process.env.PATH ?? "", ...environment },
     });
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));

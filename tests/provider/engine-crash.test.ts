@@ -39,7 +39,7 @@ describe("a run that is killed", () => {
   async function until(condition: string): Promise<void> {
     for (let attempt = 0; attempt < 400; attempt++) {
       const [row] = await database.query(`SELECT (${condition}) AS yes`);
-      if (row?.["yes"] === true) return;
+      if (row?.yes === true) return;
       await sleep(25);
     }
     const activity = await database.query("SELECT pid, state, query FROM pg_stat_activity");
@@ -60,7 +60,7 @@ describe("a run that is killed", () => {
 
   const state = async () =>
     (await database.query("SELECT id, state FROM stateful_cd.migrations ORDER BY id")).map(
-      (row) => `${String(row["id"])} ${String(row["state"])}`,
+      (row) => `${String(row.id)} ${String(row.state)}`,
     );
   const index = () =>
     database.query(

@@ -155,10 +155,10 @@ describe("the history of a database", () => {
       const [origin] = await database.query(
         "SELECT id, system_identifier AS s, database_oid AS o FROM stateful_cd.journal",
       );
-      const name = `database ${String(origin?.["o"])} of server ${String(origin?.["s"])}`;
+      const name = `database ${String(origin?.o)} of server ${String(origin?.s)}`;
       assert.equal(first.recognised, name);
       assert.deepEqual(told, [`recognised journal of ${name}`]);
-      assert.equal(first.journal?.id, origin?.["id"]);
+      assert.equal(first.journal?.id, origin?.id);
       assert.deepEqual(
         first.migrations.map(({ state, applied }) => [state, applied]),
         [

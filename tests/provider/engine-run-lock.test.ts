@@ -20,7 +20,7 @@ describe("the run lock", () => {
     const [row] = await database.query(
       "SELECT (classid::bigint << 32 | objid::bigint)::text AS key FROM pg_locks WHERE locktype = 'advisory'",
     );
-    return String(row?.["key"]);
+    return String(row?.key);
   };
 
   it("lets runs that start at once take turns, each file applied once", async () => {
@@ -78,7 +78,8 @@ describe("the run lock", () => {
     folder.write("0001-a.sql", "CREATE TABLE t (); SELECT pg_sleep(1)");
     folder.write("0002-b.sql", "CREATE TABLE u ()");
     const message = failureOf(() => apply());
-    for (let ended = false; !ended; await sleep(20)) {
+    for (let ended = false; !ended;) {
+      await sleep(20);
       const rows = await database.query(
         "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE locktype = 'advisory' AND EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%')",
       );
@@ -98,7 +99,8 @@ describe("the run lock", () => {
   it("shuts out a run whose epoch was raised by another one", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t (); SELECT pg_sleep(1)");
     const message = failureOf(() => apply());
-    for (let raised = false; !raised; await sleep(20)) {
+    for (let raised = false; !raised;) {
+      await sleep(20);
       const rows = await database.query(
         "SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'",
       );
