@@ -202,6 +202,8 @@ describe("the page, in a real browser", function () {
     const message = page.locator("#count-dialog .form-error");
     await message.filter({ hasText: "Somebody else changed this item" }).waitFor();
     assert.equal(await page.locator("#count-quantity").inputValue(), "77");
+    await page.keyboard.press("Enter");
+    await toast(page, ": 77.");
   });
 
   it("renames a warehouse whose name has odd spaces, and shows its stock", async () => {

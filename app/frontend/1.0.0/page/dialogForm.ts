@@ -79,6 +79,7 @@ export class DialogForm {
 
   #explain(error: unknown): void {
     if (error instanceof Refused) {
+      this.#token = newToken();
       const here = error.errors.filter(({ field }) => this.#form.elements.namedItem(field));
       const elsewhere = here.length === 0 ? error.message : "";
       this.#showErrors(here, elsewhere);

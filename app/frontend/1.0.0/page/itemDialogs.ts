@@ -31,24 +31,31 @@ export function askToAdd(warehouse: string, onSaved: () => Promise<void>): void 
   });
 }
 
-export function askToCount(item: Item, onSaved: () => Promise<void>): void {
+/** @param current the item as the list shows it, also after the list was read again */
+export function askToCount(current: () => Item, onSaved: () => Promise<void>): void {
+  const item = current();
   const about = `${nameOf(item)}. The book says ${formatQuantity(item.quantity)}.`;
   const fill = { quantity: String(item.quantity) };
   const save = async (values: Values, token: string) => {
     const quantity = parseQuantity(values.quantity ?? "");
     refuse({ quantity: quantity === undefined && "give a whole number, such as 12" });
-    const change = (quantity ?? 0) - item.quantity;
-    if (change !== 0) {
-      const body = { change, expected: item.quantity };
-      await send("PATCH", `/api/inventory/${item.id}`, token, body);
+    const expected = current().quantity;
+    const change = (quantity ?? 0) - expected;
+    try {
+      if (change !== 0) {
+        await send("PATCH", `/api/inventory/${item.id}`, token, { change, expected });
+      }
+    } finally {
+      // Refused or not: what the book says now is what the next attempt starts from.
+      await onSaved();
     }
-    await onSaved();
     announce(`${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`);
   };
   countDialog.open(fill, save, { about });
 }
 
-export function askToMove(item: Item, onSaved: () => Promise<void>): void {
+export function askToMove(current: () => Item, onSaved: () => Promise<void>): void {
+  const item = current();
   fillWarehouses("move-to", "Choose a warehouse", item.warehouse);
   const about = `${item.name} from ${item.warehouse.trim()}, which has ${formatQuantity(item.quantity)}.`;
   const save = async (values: Values, token: string) => {
@@ -70,7 +77,8 @@ export function askToMove(item: Item, onSaved: () => Promise<void>): void {
   moveDialog.open({}, save, { about });
 }
 
-export function askToRemove(item: Item, onSaved: () => Promise<void>): void {
+export function askToRemove(current: () => Item, onSaved: () => Promise<void>): void {
+  const item = current();
   const about = `${nameOf(item)} is out of stock and leaves the book.`;
   const save = async (_values: Values, token: string) => {
     await send("DELETE", `/api/inventory/${item.id}`, token);

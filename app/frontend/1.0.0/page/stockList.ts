@@ -151,9 +151,9 @@ function rowOf(item: Item): StockRow {
   return row;
 }
 
-function act(action: Action, item: Item): void {
+function act(action: Action, current: () => Item): void {
   const ask = { count: askToCount, move: askToMove, remove: askToRemove }[action];
-  ask(item, refresh);
+  ask(current, refresh);
 }
 
 function countWords(): string {

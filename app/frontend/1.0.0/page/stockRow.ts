@@ -9,11 +9,11 @@ export class StockRow {
   readonly element = fromTemplate("item-row");
   #item: Item;
 
-  constructor(item: Item, onAction: (action: Action, item: Item) => void) {
+  constructor(item: Item, onAction: (action: Action, current: () => Item) => void) {
     this.#item = item;
     for (const action of ["count", "move", "remove"] as const) {
       within(this.element, `.${action}`, HTMLButtonElement).addEventListener("click", () => {
-        onAction(action, this.#item);
+        onAction(action, () => this.#item);
       });
     }
     this.show(item);
