@@ -31,7 +31,7 @@ async function measure(say: (line: string) => void): Promise<Figures> {
   try {
     await removeNamespace(context, "bookkeeper-bench", 120);
     await createStack(stack, "prod", {
-      frontend: { replicas: 2, nodePort: 30099, address: "http://127.0.0.1:30099" },
+      frontend: { replicas: 2, nodePort: 30099, address: "http://10.243.0.1:30099" },
     });
     const { first, peakBytes } = await measureFirstUp(stack);
     say(`first up: ${first.seconds.toFixed(1)} s`);

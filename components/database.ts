@@ -97,6 +97,7 @@ export class Database extends pulumi.ComponentResource {
         loginPassword: loginCredentials.password("password"),
         tunnelPort: args.tunnelPort,
         ready: server.statefulSet.id,
+        protect: args.protect,
         deletedWith: server.statefulSet,
       },
       inside,

@@ -17,6 +17,8 @@ export interface DatabaseRolesArgs {
   readonly tunnelPort?: number | undefined;
   /** Known once the server accepts connections: before, a preview has nobody to ask. */
   readonly ready: pulumi.Input<string>;
+  /** Whether Pulumi refuses to delete the database. */
+  readonly protect: boolean;
   /** With this resource the server's data goes, and so does all that is declared here. */
   readonly deletedWith: pulumi.Resource;
 }
@@ -66,11 +68,11 @@ export class DatabaseRoles extends pulumi.ComponentResource {
           owner: owner.name,
           // template1 has the pooler's function and pg_stat_statements (databaseServer.ts).
           template: "template1",
-          encoding: "DEFAULT",
-          lcCollate: "DEFAULT",
-          lcCtype: "DEFAULT",
+          encoding: "UTF8",
+          lcCollate: locale,
+          lcCtype: locale,
         },
-        chained(),
+        { ...chained(), protect: args.protect },
       ),
     );
     for (const [objectType, privileges] of Object.entries(appPrivileges)) {
@@ -129,6 +131,9 @@ export class DatabaseRoles extends pulumi.ComponentResource {
     );
   }
 }
+
+/** template1's, as initdb made it (databaseServer.ts): a database made from it has no other. */
+const locale = "C.UTF-8";
 
 const appPrivileges = {
   table: ["SELECT", "INSERT", "UPDATE", "DELETE"],

@@ -30,19 +30,16 @@ export async function openTunnel(port: number, target: PodPort, shared: boolean)
     const remote = new PodStream(target);
     remote.unref();
     local.unref();
-    // Each side's end is the other's; why a connection failed reaches the plugin as a closed one,
-    // so it is said here too.
-    const onEnd = (error: NodeJS.ErrnoException | null): void => {
-      if (error && error.code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error.message);
-    };
     remote.once("connect", () => {
-      pipeline(local, remote, onEnd);
-      pipeline(remote, local, onEnd);
+      // A connection that either side ends early is the plugin's or the server's to explain.
+      pipeline(local, remote, local, () => undefined);
     });
-    remote.once("error", (error) => {
-      console.error(error.message);
+    // Why a connection could not be made reaches the plugin as a closed one, so it is said here.
+    remote.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error.message);
       local.destroy();
     });
+    local.once("error", () => remote.destroy());
     remote.connect();
   });
   server.unref();

@@ -7,7 +7,7 @@ import { hasNamespace } from "../../kube/namespace";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
 import { adminContext, passwordsIn, query, useStack } from "../testStack";
 
-const page = "http://127.0.0.1:30090";
+const page = "http://10.243.0.1:30090";
 
 function assertOk(result: PulumiResult): void {
   assert.equal(result.status, 0, result.output);
@@ -29,10 +29,13 @@ describe("a release", function () {
 
   const up = () => run("up", "--yes", "--skip-preview");
 
-  async function inventory(): Promise<number> {
+  /** The rows there are, once the page has served some of them. */
+  async function inventory(): Promise<unknown> {
     const answer = await fetch(`${page}/api/inventory?limit=1`);
     assert.equal(answer.status, 200);
-    return ((await answer.json()) as { total: number }).total;
+    assert.equal(((await answer.json()) as { items: unknown[] }).items.length, 1);
+    const [row] = await query(await stack.database(), "select count(*)::int as n from inventory");
+    return row?.n;
   }
 
   it("is previewed on a cluster that has nothing of it", async () => {
