@@ -68,6 +68,7 @@ export const certificates: readonly CertificateSpec[] = [
   client("scheduler", "system:kube-scheduler"),
   client("proxy", "system:kube-proxy"),
   client("coredns", "stateful-cd:coredns"),
+  client("node-ports", "stateful-cd:node-ports"),
   client("snapshot-controller", "stateful-cd:snapshot-controller"),
   client("csi-snapshotter", "stateful-cd:csi-snapshotter"),
   client("csi-provisioner", "stateful-cd:csi-provisioner"),

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile, readlink } from "node:fs/promises";
+import { mkdir, readFile, readlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../userError";
@@ -37,7 +37,7 @@ export async function prepareConfiguration(paths: CachePaths): Promise<string> {
     // A link's target carries the content key of what it was built from.
     if (program?.startsWith(paths.bin) === true) hash.update(await readlink(program));
   }
-  for (const name of ["supervisor.js", "supervisedProcess.js", "probe.js"]) {
+  for (const name of ["supervisor.js", "supervisedProcess.js", "probe.js", "nodePorts.js"]) {
     hash.update(await readFile(path.join(__dirname, name)));
   }
   return hash.digest("hex").slice(0, 16);
@@ -64,6 +64,7 @@ export async function startCluster(paths: CachePaths, plan: string): Promise<voi
   );
   await saveSysctls();
   await createCgroups();
+  await keepHostNetwork();
   await createNetwork();
   await mountPool({ file: paths.poolFile, mountPoint: runtime.pool, bytes: poolBytes });
   await mountKubeletRoot(paths);
@@ -112,6 +113,12 @@ async function saveSysctls(): Promise<void> {
     if (value !== undefined) values[name] = value.trim();
   }
   await writeAtomically(runtime.sysctls, JSON.stringify(values));
+}
+
+/** A name for the network of whoever runs `make up`: the cluster's processes live in another. */
+async function keepHostNetwork(): Promise<void> {
+  await writeFile(runtime.hostNetwork, "");
+  await run("mount", ["--bind", "/proc/self/ns/net", runtime.hostNetwork]);
 }
 
 /** The kubelet's folder at a short path, private so that no mount in it shows twice. */

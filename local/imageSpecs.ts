@@ -109,8 +109,7 @@ export async function imageSpecs(): Promise<readonly ImageSpec[]> {
       config: {
         User: String(users.pgbouncer),
         Env: environment,
-        Entrypoint: ["pgbouncer"],
-        Cmd: ["/etc/pgbouncer/pgbouncer.ini"],
+        Cmd: ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
         StopSignal: "SIGINT",
       },
     },

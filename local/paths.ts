@@ -20,6 +20,9 @@ export const runtime = {
   containerdSocket: "/run/stateful-cd/containerd/containerd.sock",
   csiSocket: "/run/stateful-cd/kubelet/plugins/btrfs.local/csi.sock",
   networkNamespace: "/run/netns/stateful-cd",
+  /** The machine's own network, for the one process that serves there. */
+  hostNetwork: "/run/stateful-cd/host-network",
+  nodePortsSocket: "/run/stateful-cd/node-ports.sock",
 } as const;
 
 /** Everything that outlives a run, below one folder outside the checkout. */

@@ -23,9 +23,24 @@ export interface ProcessSpec {
 const http = (url: string): Probe => ({ kind: "http", url });
 const socket = (file: string): Probe => ({ kind: "socket", path: file });
 
+/** Forwards 127.0.0.1:PORT of the machine, so it runs in the machine's network, unlike the others. */
+function nodePorts(paths: CachePaths): ProcessSpec {
+  const program = path.join(__dirname, "nodePorts.js");
+  return {
+    name: "node-ports",
+    after: ["kube-apiserver"],
+    afterFile: runtime.manifestsApplied,
+    ready: socket(runtime.nodePortsSocket),
+    command: [
+      ...["nsenter", `--net=${runtime.hostNetwork}`, process.execPath],
+      ...[program, paths.pki, runtime.nodePortsSocket],
+    ],
+  };
+}
+
 /** The cluster's processes in the order they start; they stop in the reverse order. */
 export function processSpecs(paths: CachePaths): readonly ProcessSpec[] {
-  return [...controlPlane(paths), ...node(paths), ...storage(paths)];
+  return [...controlPlane(paths), ...node(paths), ...storage(paths), nodePorts(paths)];
 }
 
 const tls = (paths: CachePaths, name: string, flags: readonly [string, string]) => {
