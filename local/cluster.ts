@@ -12,7 +12,6 @@ import { readClusterStatus, readOwner, type ClusterStatus } from "./clusterStatu
 import { run } from "./command";
 import { configFiles, writeConfigFiles } from "./configFiles";
 import { writeKubeconfigs } from "./kubeconfig";
-import { readManifests } from "./manifests";
 import { createNetwork, inClusterNetwork, kubeletSysctls } from "./network";
 import { cachePaths, type CachePaths, runtime } from "./paths";
 import { mountPool, poolBytes } from "./pool";
@@ -30,7 +29,7 @@ export async function prepareConfiguration(paths: CachePaths): Promise<string> {
   await writeConfigFiles(paths);
   const specs = processSpecs(paths);
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([specs, configFiles(paths), await readManifests()]));
+  hash.update(JSON.stringify([specs, configFiles(paths)]));
   hash.update(await certificateText(paths.pki));
   for (const { command } of specs) {
     const [program] = command;

@@ -8,6 +8,7 @@ import {
 } from "@kubernetes/client-node";
 import { parseAllDocuments } from "yaml";
 import { setTimeout as sleep } from "node:timers/promises";
+import { contentKey } from "./contentKey";
 import { repository } from "./paths";
 
 const folder = path.join(repository, "local", "manifests");
@@ -31,6 +32,11 @@ export async function readManifests(): Promise<readonly KubernetesObject[]> {
     .flatMap((text) => parseAllDocuments(text))
     .filter((document) => document.contents !== null)
     .map((document) => document.toJS() as KubernetesObject);
+}
+
+/** What the manifests say, as a hash: they are applied again when it has changed. */
+export async function manifestsKey(): Promise<string> {
+  return contentKey([], [folder]);
 }
 
 /**

@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../userError";
 import { apiServer, nodeName } from "./addresses";
-import { writeAtomically } from "./atomicFile";
+import { readIfPresent, writeAtomically } from "./atomicFile";
 import { check } from "./check";
 import { findRunning, prepareConfiguration, startCluster } from "./cluster";
 import { readClusterStatus, type ProcessStatus } from "./clusterStatus";
@@ -14,7 +14,7 @@ import { formatDuration } from "./estimate";
 import { ensureImages } from "./images";
 import { withLock } from "./lock";
 import { ensurePackages, requireMachine } from "./machine";
-import { applyManifests } from "./manifests";
+import { applyManifests, manifestsKey } from "./manifests";
 import { type CachePaths, runtime } from "./paths";
 import { preparePulumi } from "./pulumi";
 import { ensureToolchain } from "./toolchain";
@@ -56,10 +56,11 @@ async function upCluster(paths: CachePaths, started: number): Promise<void> {
     console.log("Starting the cluster");
     await startCluster(paths, plan);
   }
-  if (!existsSync(runtime.manifestsApplied)) {
+  const manifests = await manifestsKey();
+  if ((await readIfPresent(runtime.manifestsApplied)) !== manifests) {
     await waitForProcess(paths, "kube-apiserver");
     await applyManifests(paths.adminKubeconfig);
-    await writeAtomically(runtime.manifestsApplied, plan);
+    await writeAtomically(runtime.manifestsApplied, manifests);
   }
   const imported = await ensureImages(paths, () => waitForProcess(paths, "containerd"));
   await waitForAll(paths);

@@ -213,8 +213,8 @@ describe("the program's identity", function () {
       /^4\d\d .*carry the label pod-security\.kubernetes\.io\/enforce: restricted/,
     );
     assert.match(
-      await refusal(core.deleteNamespace({ name: "default" })),
-      /^4\d\d .*stateful-cd may touch only namespaces named bookkeeper-\*, not default$/,
+      await refusal(core.deleteNamespace({ name: "kube-node-lease", dryRun: "All" })),
+      /^4\d\d .*stateful-cd may touch only namespaces named bookkeeper-\*, not kube-node-lease$/,
     );
   });
 
@@ -238,17 +238,18 @@ describe("the program's identity", function () {
 
   it("runs no command in a pod, even one of its own", async () => {
     const attempt = new Exec(program).exec(own, "victim", "main", ["id"], null, null, null, false);
-    await assert.rejects(attempt, /403/);
+    await assert.rejects(attempt, (error: { message?: string }) =>
+      (error.message ?? "").includes("403"),
+    );
   });
 
-  it("makes no pod of its own, and none through a deployment that is privileged", async () => {
+  it("makes no pod of its own, and none with privileges through a deployment", async () => {
     assert.match(await refusal(apply(program, pod(own, "mine", "true"))), asked);
     const template = {
       metadata: { labels: { app: "loose" } },
       spec: {
-        containers: [
-          { name: "main", image: "localhost/base:1", securityContext: { privileged: true } },
-        ],
+        hostNetwork: true,
+        containers: [{ name: "main", image: "localhost/base:1" }],
       },
     };
     const deployment = {
