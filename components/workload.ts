@@ -18,9 +18,10 @@ export function labelsOf(app: string): Record<"app.kubernetes.io/name", string> 
 export function metadataOf(
   name: Input<string>,
   namespace: Input<string>,
-  annotations: Record<string, string> = {},
+  annotations?: Record<string, string>,
 ): types.input.meta.v1.ObjectMeta {
-  return { name, namespace, labels: { "app.kubernetes.io/part-of": namespace }, annotations };
+  const labels = { "app.kubernetes.io/part-of": namespace };
+  return { name, namespace, labels, ...(annotations ? { annotations } : {}) };
 }
 
 /** Annotation of objects that need not be waited for: whatever needs them waits for itself. */

@@ -54,6 +54,8 @@ export function variables(
   if (choice.foreignPulumi === undefined) {
     result.set("PATH", withBin);
     result.set("PULUMI_HOME", paths.pulumiHome);
+    // The CLI's own plugins lie beside it and in its home; nothing on PATH is meant for it.
+    result.set("PULUMI_IGNORE_AMBIENT_PLUGINS", "true");
   }
   if (choice.context === undefined) {
     result.set("KUBECONFIG", paths.kubeconfig);
@@ -69,6 +71,8 @@ export function variables(
   result.set("PULUMI_BACKEND_URL", `file://${paths.pulumiState}`);
   result.set("PULUMI_CONFIG_PASSPHRASE_FILE", paths.passphrase);
   result.set("PULUMI_SKIP_UPDATE_CHECK", "true");
+  // The file backend rewrites the whole state at every step: less to write.
+  result.set("PULUMI_DIY_BACKEND_GZIP", "true");
   return result;
 }
 

@@ -33,6 +33,8 @@ export interface CachePaths {
   /** Links to the programs of the current builds: what PATH needs. */
   readonly bin: string;
   readonly images: string;
+  /** The CLI with its language host and dynamic provider beside it. */
+  readonly pulumiCli: string;
   readonly pulumiHome: string;
   readonly pulumiState: string;
   readonly passphrase: string;
@@ -68,6 +70,7 @@ export function cachePaths(root: string): CachePaths {
     builds: path.join(root, "builds"),
     bin: path.join(root, "bin"),
     images: path.join(root, "images"),
+    pulumiCli: path.join(root, "pulumi", "cli"),
     pulumiHome: path.join(root, "pulumi", "home"),
     pulumiState: path.join(root, "pulumi", "state"),
     passphrase: path.join(root, "pulumi", "passphrase"),

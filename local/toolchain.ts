@@ -1,4 +1,14 @@
-import { chmod, mkdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link as hardLink,
+  mkdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "../userError";
 import { readIfPresent } from "./atomicFile";
@@ -115,12 +125,42 @@ async function linkPrograms(
   for (const { module, output } of planned) {
     for (const program of module.programs) targets.set(program, path.join(output, program));
   }
+  if (withPulumi) await bundleCli(paths, targets);
   for (const [program, target] of targets) await link(path.join(paths.bin, program), target);
   if (!withPulumi) return;
-  await writeDynamicProvider(path.join(paths.bin, "pulumi-resource-pulumi-nodejs"));
   for (const [place, program] of pluginLinks(paths)) {
     const target = targets.get(program);
     if (target !== undefined) await link(place, target);
+  }
+}
+
+/**
+ * Puts the CLI into one folder with what a release of Pulumi ships beside it: only there does the CLI
+ * take them for its own instead of warning, at every command, that they lie on PATH. It looks beside
+ * its own file, links resolved, so that one is a hard link.
+ */
+async function bundleCli(paths: CachePaths, targets: Map<string, string>): Promise<void> {
+  const cli = path.join(paths.pulumiCli, "pulumi");
+  const languageHost = targets.get("pulumi-language-nodejs");
+  const built = targets.get("pulumi");
+  if (built === undefined || languageHost === undefined) return;
+  await mkdir(paths.pulumiCli, { recursive: true });
+  if ((await inodeOf(cli)) !== (await inodeOf(built))) {
+    await rm(`${cli}.draft`, { force: true });
+    await hardLink(built, `${cli}.draft`);
+    await rename(`${cli}.draft`, cli);
+  }
+  await link(path.join(paths.pulumiCli, "pulumi-language-nodejs"), languageHost);
+  await writeDynamicProvider(path.join(paths.pulumiCli, "pulumi-resource-pulumi-nodejs"));
+  targets.set("pulumi", cli);
+}
+
+async function inodeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).ino;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 
