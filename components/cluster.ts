@@ -19,8 +19,9 @@ export interface ClusterArgs {
  */
 export async function connectCluster(name: string, args: ClusterArgs): Promise<k8s.Provider> {
   const { context, namespace, storageClass, snapshotClass } = args;
+  const { kubeConfig } = loadCluster(context);
   try {
-    await inspectCluster(loadCluster(context).kubeConfig, {
+    await inspectCluster(kubeConfig, {
       namespace,
       ...(storageClass === undefined ? {} : { storageClass }),
       ...(snapshotClass === undefined ? {} : { snapshotClass }),

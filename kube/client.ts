@@ -18,7 +18,15 @@ export function loadCluster(context: string): Cluster {
   const known = clusters.get(context);
   if (known) return known;
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromDefault();
+  try {
+    kubeConfig.loadFromDefault();
+  } catch (error) {
+    throw new UserError(
+      "The kubeconfig cannot be read.",
+      [error instanceof Error ? error.message : String(error)],
+      "kubectl config view, and mend the files that KUBECONFIG names",
+    );
+  }
   const contexts = kubeConfig.getContexts().map(({ name }) => name);
   if (!contexts.includes(context)) {
     throw new UserError(

@@ -46,7 +46,8 @@ async function writeKubeconfig(
       kind: "Config",
       clusters: [
         {
-          name: "stateful-cd",
+          // Its own name in each file: not every client merges files that share one.
+          name: context,
           cluster: {
             server: apiServer,
             "certificate-authority-data": await encoded(keyPair(pki, "cluster-ca").certificate),
@@ -62,7 +63,7 @@ async function writeKubeconfig(
           },
         },
       ],
-      contexts: [{ name: context, context: { cluster: "stateful-cd", user: context } }],
+      contexts: [{ name: context, context: { cluster: context, user: context } }],
       "current-context": context,
     },
     { lineWidth: 0 },

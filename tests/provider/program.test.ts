@@ -1,0 +1,155 @@
+import { strict as assert } from "node:assert";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import deliver from "../../index";
+
+interface Declared {
+  readonly type: string;
+  readonly name: string;
+  readonly props: Record<string, unknown>;
+  readonly opts: pulumi.CustomResourceOptions;
+}
+
+/** Everything the program declares for a stack, with the options it is declared with. */
+async function declaredBy(stack: string, config: Record<string, string>): Promise<Declared[]> {
+  const declared: Declared[] = [];
+  pulumi.runtime.setMocks(
+    {
+      newResource: ({ inputs, name }) => ({ id: `${name}-id`, state: inputs as object }),
+      call: ({ inputs }) => inputs as object,
+    },
+    "stateful-cd",
+    stack,
+    true,
+  );
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(Object.entries(config).map(([key, value]) => [`stateful-cd:${key}`, value])),
+  );
+  await pulumi.runtime.runInPulumiStack(() => {
+    pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
+      declared.push({ type, name, props: props as Record<string, unknown>, opts });
+      return { props, opts };
+    });
+    return deliver();
+  });
+  return declared;
+}
+
+const config = {
+  release: "1.0.0",
+  application: "bookkeeper",
+  releases: "releases",
+  protectData: "true",
+  cluster: '{"context":"nowhere","deployer":"stateful-cd"}',
+  database: '{"storage":"4Gi","cpu":"250m","memory":"512Mi"}',
+  backend: '{"replicas":2}',
+  frontend: '{"replicas":2}',
+};
+
+describe("the program", function () {
+  this.timeout(30_000);
+  let folder = "";
+  let kubeconfig: string | undefined;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "stateful-cd-program-"));
+    kubeconfig = process.env.KUBECONFIG;
+    process.env.KUBECONFIG = path.join(folder, "kubeconfig");
+    await writeFile(
+      process.env.KUBECONFIG,
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [{ name: "nowhere", cluster: { server: "https://127.0.0.1:1" } }],
+        users: [{ name: "nobody", user: {} }],
+        contexts: [{ name: "nowhere", context: { cluster: "nowhere", user: "nobody" } }],
+        "current-context": "nowhere",
+      }),
+    );
+  });
+
+  after(async () => {
+    if (kubeconfig === undefined) delete process.env.KUBECONFIG;
+    else process.env.KUBECONFIG = kubeconfig;
+    await rm(folder, { recursive: true });
+  });
+
+  it("protects the server, its volume and the database of production, and nothing else", async () => {
+    const declared = await declaredBy("prod", config);
+    const kept = declared.filter(({ opts }) => opts.protect).map(({ type }) => type);
+    assert.deepEqual(kept.sort(), [
+      "kubernetes:apps/v1:StatefulSet",
+      "kubernetes:core/v1:PersistentVolumeClaim",
+      "postgresql:index/database:Database",
+    ]);
+  });
+
+  it("protects nothing where the stack says so", async () => {
+    const declared = await declaredBy("dev", { ...config, protectData: "false" });
+    assert.deepEqual(
+      declared.filter(({ opts }) => opts.protect),
+      [],
+    );
+  });
+
+  it("never deletes what a migration has made, one resource a migration, each after the last", async () => {
+    const declared = await declaredBy("prod", config);
+    const history = declared.filter(({ type }) => /dynamic\/stateful-cd:(Schema|Migr)/.test(type));
+    assert.deepEqual(
+      history.map(({ name }) => name),
+      ["schema-baseline", "schema-0001-bookkeeper"],
+    );
+    assert.ok(history.every(({ opts }) => opts.retainOnDelete));
+    assert.ok(history[1]?.opts.dependsOn !== undefined);
+  });
+
+  it("names every child after its parent", async () => {
+    for (const { name, opts } of await declaredBy("prod", config)) {
+      const { parent } = opts;
+      if (!parent || parent instanceof pulumi.Resource === false) continue;
+      const urn = await new Promise<string>((resolve) => parent.urn.apply(resolve));
+      const parentName = urn.split("::").at(-1) ?? "";
+      if (urn.includes("pulumi:pulumi:Stack")) continue;
+      assert.ok(name.startsWith(parentName), `${name} is a child of ${parentName}`);
+    }
+  });
+
+  it("runs every pod under Pod Security restricted", async () => {
+    const declared = await declaredBy("prod", config);
+    const workloads = declared.filter(({ type }) => /:(Deployment|StatefulSet)$/.test(type));
+    assert.equal(workloads.length, 4);
+    for (const { name, props } of workloads) {
+      const { template } = props.spec as { template: { spec: PodSpec } };
+      assert.equal(template.spec.securityContext.runAsNonRoot, true, name);
+      for (const container of template.spec.containers) {
+        assert.equal(container.securityContext.allowPrivilegeEscalation, false, name);
+        assert.deepEqual(container.securityContext.capabilities, { drop: ["ALL"] }, name);
+      }
+    }
+  });
+
+  it("refuses a context that the kubeconfig does not have, and names those it has", async () => {
+    await assert.rejects(
+      declaredBy("prod", { ...config, cluster: '{"context":"elsewhere"}' }),
+      (error: Error) =>
+        error.message ===
+        [
+          'The kubeconfig has no context "elsewhere".',
+          "It has: nowhere.",
+          'Next: make up && eval "$(make -s env)" for the embedded cluster, or STATEFUL_CD_CONTEXT=<one of these>',
+        ].join("\n  "),
+    );
+  });
+});
+
+interface PodSpec {
+  readonly securityContext: { readonly runAsNonRoot: boolean };
+  readonly containers: readonly {
+    readonly securityContext: {
+      readonly allowPrivilegeEscalation: boolean;
+      readonly capabilities: unknown;
+    };
+  }[];
+}
