@@ -166,7 +166,9 @@ async function inodeOf(file: string): Promise<number | undefined> {
 
 async function link(place: string, target: string): Promise<void> {
   const current = await readlink(place).catch((error: unknown) => {
-    if (isMissing(error)) return undefined;
+    // EINVAL: something lies there that is no link; it is replaced.
+    const isOther = error instanceof Error && "code" in error && error.code === "EINVAL";
+    if (isMissing(error) || isOther) return undefined;
     throw error;
   });
   if (current === target) return;

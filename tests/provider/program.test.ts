@@ -15,7 +15,7 @@ interface Declared {
 /** Everything the program declares for a stack, with the options it is declared with. */
 async function declaredBy(stack: string, config: Record<string, string>): Promise<Declared[]> {
   const declared: Declared[] = [];
-  pulumi.runtime.setMocks(
+  await pulumi.runtime.setMocks(
     {
       newResource: ({ inputs, name }) => ({ id: `${name}-id`, state: inputs as object }),
       call: ({ inputs }) => inputs as object,
@@ -29,7 +29,7 @@ async function declaredBy(stack: string, config: Record<string, string>): Promis
   );
   await pulumi.runtime.runInPulumiStack(() => {
     pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
-      declared.push({ type, name, props: props as Record<string, unknown>, opts });
+      declared.push({ type, name, props: props, opts });
       return { props, opts };
     });
     return deliver();
@@ -108,7 +108,7 @@ describe("the program", function () {
   it("names every child after its parent", async () => {
     for (const { name, opts } of await declaredBy("prod", config)) {
       const { parent } = opts;
-      if (!parent || parent instanceof pulumi.Resource === false) continue;
+      if (!parent || !(parent instanceof pulumi.Resource)) continue;
       const urn = await new Promise<string>((resolve) => parent.urn.apply(resolve));
       const parentName = urn.split("::").at(-1) ?? "";
       if (urn.includes("pulumi:pulumi:Stack")) continue;
