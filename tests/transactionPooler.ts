@@ -14,10 +14,12 @@ interface Waiting {
  * A proxy that pools transactions as PgBouncer does: a client owns a backend from its first message
  * to the next ReadyForQuery outside of a transaction, and another client gets it then.
  * @param backends connected sessions whose sockets the proxy takes over
+ * @param next which free backend a client gets
  * @returns the port on 127.0.0.1 and how to stop
  */
 export async function startTransactionPooler(
   backends: readonly Client[],
+  next: "last used" | "round robin",
 ): Promise<{ port: number; stop: () => Promise<void> }> {
   const free: Socket[] = [];
   const owners = new Map<Socket, Socket>();
@@ -30,7 +32,8 @@ export async function startTransactionPooler(
     for (let index = 0; index < queue.length;) {
       const waiting = queue[index];
       if (waiting === undefined) return;
-      const backend = backendOf(waiting.client) ?? free.pop();
+      const backend =
+        backendOf(waiting.client) ?? (next === "last used" ? free.pop() : free.shift());
       if (backend === undefined) {
         index++;
         continue;

@@ -4,6 +4,7 @@ import { cpSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import {
+  atEndOfTest,
   bundled,
   call,
   isReady,
@@ -56,10 +57,13 @@ function startLoad(url: string, clients: number) {
       counts[answer] = (counts[answer] ?? 0) + 1;
     }
   });
+  atEndOfTest(() => {
+    isRunning = false;
+    agent.destroy();
+  });
   return async (): Promise<Record<string, number>> => {
     isRunning = false;
     await Promise.all(loops);
-    agent.destroy();
     return counts;
   };
 }
@@ -80,12 +84,11 @@ describe("the servers' life", () => {
       startBackend(environment),
     ]);
     const balancer = await startBalancer([leaving.port, staying.port]);
-    const endLoad = startLoad(balancer.url, 16);
+    const endLoad = startLoad(balancer, 16);
     await pause(700);
     assert.equal(await leaving.stop(), 0);
     await pause(300);
     const counts = await endLoad();
-    balancer.close();
     assert.deepEqual(Object.keys(counts).sort(), ["200", "201"]);
     assert.ok((counts["201"] ?? 0) > 50);
     const [{ count } = {}] = await database.query("SELECT count(*)::int AS count FROM inventory");
@@ -98,17 +101,15 @@ describe("the servers' life", () => {
     this.timeout(60_000);
     const backends = await Promise.all([startBackend(environment), startBackend(environment)]);
     const inner = await startBalancer(backends.map(({ port }) => port));
-    const frontends = await Promise.all([startFrontend(inner.url), startFrontend(inner.url)]);
+    const frontends = await Promise.all([startFrontend(inner), startFrontend(inner)]);
     const outer = await startBalancer(frontends.map(({ port }) => port));
-    const endLoad = startLoad(outer.url, 16);
+    const endLoad = startLoad(outer, 16);
     await pause(500);
     assert.equal(await backends[0].stop(), 0);
     await pause(300);
     assert.equal(await frontends[1].stop(), 0);
     await pause(300);
     const counts = await endLoad();
-    inner.close();
-    outer.close();
     assert.deepEqual(Object.keys(counts).sort(), ["200", "201"]);
     const [{ count } = {}] = await database.query("SELECT count(*)::int AS count FROM inventory");
     assert.equal(count, counts["201"]);
@@ -120,13 +121,12 @@ describe("the servers' life", () => {
       startBackend(environment),
     ]);
     const inner = await startBalancer([dying.port, staying.port]);
-    const frontend = await startFrontend(inner.url);
+    const frontend = await startFrontend(inner);
     const endLoad = startLoad(frontend.url, 8);
     await pause(500);
     dying.process.kill("SIGKILL");
     await pause(500);
     const counts = await endLoad();
-    inner.close();
     assert.deepEqual(Object.keys(counts).sort(), ["200", "201"]);
     const [{ count } = {}] = await database.query("SELECT count(*)::int AS count FROM inventory");
     assert.equal(count, counts["201"]);
@@ -156,6 +156,7 @@ describe("the servers' life", () => {
       request.socket.destroy();
     });
     await new Promise<void>((resolve) => backend.listen(0, "127.0.0.1", resolve));
+    atEndOfTest(() => backend.close());
     const { port } = backend.address() as { port: number };
     const frontend = await startFrontend(`http://127.0.0.1:${port}`);
     const body = { change: 1 };
@@ -225,14 +226,13 @@ describe("the servers' life", () => {
     ]);
     const balancer = await startBalancer(frontends.map(({ port }) => port));
     for (let turn = 0; turn < 6; turn++) {
-      const html = await (await fetch(balancer.url, { headers: { connection: "close" } })).text();
+      const html = await (await fetch(balancer, { headers: { connection: "close" } })).text();
       const script = /src="(\/page\.js\?v=[0-9a-f]{16})"/.exec(html)?.[1] ?? "";
       const text = await (
-        await fetch(balancer.url + script, { headers: { connection: "close" } })
+        await fetch(balancer + script, { headers: { connection: "close" } })
       ).text();
       assert.equal(text.startsWith("// of the other"), html.includes("Release 2.0.0"));
     }
-    balancer.close();
     const gone = await fetch(`${frontends[0].url}/page.js?v=gone`);
     assert.deepEqual([gone.status, gone.headers.get("cache-control")], [200, "no-cache"]);
     rmSync(other, { recursive: true });

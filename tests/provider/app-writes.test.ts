@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import {
+  atEndOfTest,
   call,
   logged,
   pause,
@@ -151,6 +152,7 @@ describe("the backend's writes", () => {
     const acknowledged = new Set<number>();
     const failures: unknown[] = [];
     let isRunning = true;
+    atEndOfTest(() => (isRunning = false));
     const writers = Array.from({ length: 8 }, async (_, writer) => {
       for (let turn = 0; isRunning; turn++) {
         const quantity = writer * 1_000_000 + turn;

@@ -115,6 +115,20 @@ describe("a statement that runs alone", () => {
     assert.deepEqual(await indexes(), ["t_a"]);
   });
 
+  it("takes over an index that somebody else has committed after the catalog was asked", async () => {
+    const other = await database.connect();
+    await other.query("BEGIN; CREATE INDEX t_a ON t (a)");
+    folder.write("0001-a.sql", "CREATE INDEX CONCURRENTLY t_a ON t (a)");
+    const told: Progress[] = [];
+    const applied = apply({ onProgress: (progress) => told.push(progress) });
+    while (!told.some(({ message }) => message.startsWith("waiting for pid"))) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await other.query("COMMIT");
+    await applied;
+    assert.deepEqual(await indexes(), ["t_a"]);
+  });
+
   it("has a deadline of its own, names whom it waited for, and leaves nothing", async () => {
     const reader = await database.connect({ application_name: "report" });
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t");

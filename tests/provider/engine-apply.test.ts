@@ -160,6 +160,19 @@ describe("applying migrations", () => {
     await database.query("DROP TABLE a; DROP OWNED BY file_role; DROP ROLE file_role");
   });
 
+  it("leaves no setting, temporary table or prepared statement to the next file", async () => {
+    folder.write(
+      "0001-a.sql",
+      "SET work_mem = '7MB'; CREATE TEMP TABLE left_over (); PREPARE p AS SELECT 1; LISTEN x",
+    );
+    folder.write(
+      "0002-b.sql",
+      "CREATE TABLE b AS SELECT current_setting('work_mem') AS memory, to_regclass('left_over')::text AS t, (SELECT count(*)::int FROM pg_prepared_statements) AS p",
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT * FROM b"), [{ memory: "4MB", t: null, p: 0 }]);
+  });
+
   it("keeps the role and the search_path that the caller's session came with", async () => {
     await database.query("CREATE SCHEMA app");
     const connect = async () => {

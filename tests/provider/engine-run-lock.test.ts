@@ -133,11 +133,17 @@ describe("the run lock", () => {
     await assert.rejects(stale.query("COMMIT"));
   });
 
-  for (const size of [1, 2]) {
-    it(`is refused through a proxy that pools transactions on ${size} backends`, async () => {
+  const pools = [
+    [1, "last used"],
+    [2, "last used"],
+    [2, "round robin"],
+    [3, "round robin"],
+  ] as const;
+  for (const [size, next] of pools) {
+    it(`is refused through a proxy that pools transactions: ${size} backends, ${next}`, async () => {
       folder.write("0001-a.sql", "CREATE TABLE t ()");
       const backends = await Promise.all(Array.from({ length: size }, () => database.connect()));
-      const pooler = await startTransactionPooler(backends);
+      const pooler = await startTransactionPooler(backends, next);
       const message = await failureOf(() =>
         apply({ connect: () => database.connect({ port: pooler.port }) }),
       );
