@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { KubeConfig } from "@kubernetes/client-node";
 import { loadCluster } from "../kube/client";
 import { inspectCluster } from "../kube/preflight";
+import { UserError } from "../userError";
 import { type Choice } from "./environment";
 import { type CachePaths } from "./paths";
 
@@ -23,6 +25,9 @@ export async function check(paths: CachePaths, choice: Choice): Promise<void> {
 }
 
 function own(paths: CachePaths): KubeConfig {
+  if (!existsSync(paths.kubeconfig)) {
+    throw new UserError("The embedded cluster has not been made yet.", [], "make up");
+  }
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(paths.kubeconfig);
   return kubeConfig;

@@ -52,9 +52,8 @@ export async function findRunning(
   return owner?.cluster === paths.cluster && status?.plan === plan ? status : undefined;
 }
 
-/** Starts the cluster from whatever is there: ends leftovers of ours, refuses another's cluster. */
+/** Starts the cluster from whatever is there: leftovers of a crash are ended first. */
 export async function startCluster(paths: CachePaths, plan: string): Promise<void> {
-  await refuseForeignCluster(paths);
   await stopCluster(paths);
   await mkdir(runtime.root, { recursive: true, mode: 0o711 });
   await writeAtomically(
@@ -89,7 +88,8 @@ export async function stopCluster(paths: CachePaths): Promise<void> {
   await sweep(paths);
 }
 
-async function refuseForeignCluster(paths: CachePaths): Promise<void> {
+/** Refuses to go on while a cluster of another cache folder runs on this machine. */
+export async function refuseForeignCluster(paths: CachePaths): Promise<void> {
   const owner = await readOwner();
   if (owner === undefined || owner.cluster === paths.cluster) return;
   if ((await readClusterStatus()) === undefined) return;

@@ -71,6 +71,8 @@ export function variables(
   result.set("PULUMI_BACKEND_URL", `file://${paths.pulumiState}`);
   result.set("PULUMI_CONFIG_PASSPHRASE_FILE", paths.passphrase);
   result.set("PULUMI_SKIP_UPDATE_CHECK", "true");
+  // Refresh and destroy need the program too: it is the tunnel that @pulumi/postgresql connects to.
+  result.set("PULUMI_RUN_PROGRAM", "true");
   // The file backend rewrites the whole state at every step: less to write.
   result.set("PULUMI_DIY_BACKEND_GZIP", "true");
   return result;

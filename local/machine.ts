@@ -48,6 +48,7 @@ export async function requireMachine(): Promise<void> {
   need("Node", process.version, leastNode);
   need("Linux", release(), leastKernel);
   need("Go", await goVersion(), leastGo);
+  if (process.arch !== "x64") gaps.push(`an x86-64 processor; here: ${process.arch}`);
   if (process.getuid?.() !== 0) {
     gaps.push("root: the cluster mounts volumes and starts containers");
   }

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import path from "node:path";
+import { UserError } from "../userError";
 
 /** The repository's root, seen from the compiled file in dist/local/. */
 export const repository = path.resolve(__dirname, "..", "..");
@@ -57,10 +58,20 @@ export interface CachePaths {
 /** `$STATEFUL_CD_CACHE`, else `$XDG_CACHE_HOME/stateful-cd`, else `~/.cache/stateful-cd`. */
 export function cacheRoot(environment: NodeJS.ProcessEnv): string {
   const own = environment.STATEFUL_CD_CACHE;
-  if (own !== undefined && own !== "") return path.resolve(own);
+  if (own !== undefined && own !== "") return plainPath(path.resolve(own));
   const shared = environment.XDG_CACHE_HOME;
   const base = shared !== undefined && shared !== "" ? shared : path.join(homedir(), ".cache");
-  return path.resolve(base, "stateful-cd");
+  return plainPath(path.resolve(base, "stateful-cd"));
+}
+
+/** The path ends up in configuration files of five syntaxes, not all of which can quote. */
+function plainPath(file: string): string {
+  if (/^[\w./@+~-]+$/.test(file)) return file;
+  throw new UserError(
+    `The cache folder's path has characters that the cluster cannot work with: ${file}`,
+    ["allowed: letters, digits and . / @ + ~ _ -"],
+    "STATEFUL_CD_CACHE=/another/folder make up",
+  );
 }
 
 export function cachePaths(root: string): CachePaths {

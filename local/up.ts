@@ -7,7 +7,7 @@ import { UserError } from "../userError";
 import { apiServer, nodeName } from "./addresses";
 import { readIfPresent, writeAtomically } from "./atomicFile";
 import { check } from "./check";
-import { findRunning, prepareConfiguration, startCluster } from "./cluster";
+import { findRunning, prepareConfiguration, refuseForeignCluster, startCluster } from "./cluster";
 import { readClusterStatus, type ProcessStatus } from "./clusterStatus";
 import { type Choice } from "./environment";
 import { formatDuration } from "./estimate";
@@ -30,7 +30,10 @@ export async function up(paths: CachePaths, choice: Choice): Promise<void> {
   };
   if (wanted.cluster) await requireMachine();
   await withClusterLock("make up", async () => {
-    if (wanted.cluster) await ensurePackages();
+    if (wanted.cluster) {
+      await refuseForeignCluster(paths);
+      await ensurePackages();
+    }
     await ensureToolchain(paths, wanted);
     await preparePulumi(paths);
     if (wanted.cluster) await upCluster(paths, started);

@@ -22,6 +22,16 @@ describe("the cache folder", () => {
     assert.equal(cacheRoot({ STATEFUL_CD_CACHE: "", XDG_CACHE_HOME: "/b" }), "/b/stateful-cd");
     assert.match(cacheRoot({}), /\/\.cache\/stateful-cd$/);
   });
+
+  it("has a path that every configuration file can hold", () => {
+    assert.throws(() => cacheRoot({ STATEFUL_CD_CACHE: '/a "b' }), {
+      message: [
+        "The cache folder's path has characters that the cluster cannot work with: /a \"b",
+        "allowed: letters, digits and . / @ + ~ _ -",
+        "Next: STATEFUL_CD_CACHE=/another/folder make up",
+      ].join("\n  "),
+    });
+  });
 });
 
 describe("the variables for a shell", () => {
@@ -37,6 +47,8 @@ describe("the variables for a shell", () => {
       PULUMI_BACKEND_URL: "file:///it's here/pulumi/state",
       PULUMI_CONFIG_PASSPHRASE_FILE: "/it's here/pulumi/passphrase",
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+      PULUMI_DIY_BACKEND_GZIP: "true",
     });
   });
 
@@ -47,6 +59,7 @@ describe("the variables for a shell", () => {
       "PULUMI_BACKEND_URL",
       "PULUMI_CONFIG_PASSPHRASE_FILE",
       "PULUMI_SKIP_UPDATE_CHECK",
+      "PULUMI_DIY_BACKEND_GZIP",
     ]);
   });
 
