@@ -96,6 +96,7 @@ export class Database extends pulumi.ComponentResource {
         release,
         loginPassword: loginCredentials.password("password"),
         tunnelPort: args.tunnelPort,
+        serverVersion: args.server.version,
         ready: server.statefulSet.id,
         protect: args.protect,
         deletedWith: server.statefulSet,

@@ -15,6 +15,8 @@ export interface DatabaseRolesArgs {
   readonly loginPassword: pulumi.Input<string>;
   /** Local TCP port of the tunnel; by default one derived from the stack's namespace. */
   readonly tunnelPort?: number | undefined;
+  /** PostgreSQL's version, e.g. 17.9. */
+  readonly serverVersion: string;
   /** Known once the server accepts connections: before, a preview has nobody to ask. */
   readonly ready: pulumi.Input<string>;
   /** Whether Pulumi refuses to delete the database. */
@@ -124,6 +126,8 @@ export class DatabaseRoles extends pulumi.ComponentResource {
         password: args.superuserPassword,
         sslmode: "disable",
         connectTimeout: 15,
+        // Otherwise it connects to ask, in every preview too.
+        expectedVersion: args.serverVersion,
         // With it the provider would read password verifiers back and show them as changes.
         superuser: false,
       },

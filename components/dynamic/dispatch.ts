@@ -26,17 +26,19 @@ type Properties = Record<string, unknown>;
  *   program, so nothing else would rebuild it
  */
 export async function dispatch(kind: Kind, method: Method, args: unknown[]): Promise<unknown> {
-  ensureCurrentBuild();
-  // What arrives is text that Pulumi stored; `inputs` says what it is made of.
-  const resource = kinds[kind] as unknown as ResourceKind<Properties, Properties>;
-  return toPlain(await run(resource, method, args as Properties[]));
+  try {
+    ensureCurrentBuild();
+    return toPlain(await run(kind, method, args as Properties[]));
+  } catch (error) {
+    // Pulumi prints an error's stack beside its message; a person needs the message alone.
+    if (error instanceof UserError) error.stack = "";
+    throw error;
+  }
 }
 
-async function run(
-  resource: ResourceKind<Properties, Properties>,
-  method: Method,
-  args: Properties[],
-): Promise<unknown> {
+async function run(kind: Kind, method: Method, args: Properties[]): Promise<unknown> {
+  // What arrives is text that Pulumi stored; `inputs` says what it is made of.
+  const resource = kinds[kind] as unknown as ResourceKind<Properties, Properties>;
   const [first = {}, second = {}, third = {}] = args;
   switch (method) {
     case "check":

@@ -83,7 +83,7 @@ describe("a release", function () {
     const rows = await query(
       await stack.database(),
       `select distinct usename from pg_stat_activity
-       where usename like 'bookkeeper\\_app%' and backend_type = 'client backend'`,
+       where usename like 'bookkeeper\\_app%'`,
     );
     assert.deepEqual(rows, [{ usename: "bookkeeper_app_1_0_0" }]);
   });
