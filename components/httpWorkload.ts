@@ -7,6 +7,7 @@ import {
   labelsOf,
   metadataOf,
   resourcesOf,
+  rolloutTimeouts,
   restrictedContainer,
   restrictedPod,
 } from "./workload";
@@ -61,7 +62,7 @@ export class HttpWorkload extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this },
+      { parent: this, customTimeouts: rolloutTimeouts },
     );
     const service = declareReach(name, { ...args, port, portName: "http" }, { parent: this });
     const host = settledWith(service.metadata.name, deployment.metadata.name);

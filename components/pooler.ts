@@ -3,7 +3,14 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { declareReach } from "./network";
 import { settledWith } from "./order";
-import { labelsOf, metadataOf, resourcesOf, restrictedContainer, restrictedPod } from "./workload";
+import {
+  labelsOf,
+  metadataOf,
+  resourcesOf,
+  rolloutTimeouts,
+  restrictedContainer,
+  restrictedPod,
+} from "./workload";
 
 export interface PoolerArgs {
   readonly namespace: pulumi.Input<string>;
@@ -63,7 +70,7 @@ export class Pooler extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this },
+      { parent: this, customTimeouts: rolloutTimeouts },
     );
     const service = declareReach(
       name,

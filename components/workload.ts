@@ -27,6 +27,9 @@ export function metadataOf(
 /** Annotation of objects that need not be waited for: whatever needs them waits for itself. */
 export const unawaited = { "pulumi.com/skipAwait": "true" };
 
+/** How long a rollout may take: ten minutes, the default, is long to learn of a mistyped image. */
+export const rolloutTimeouts = { create: "2m", update: "2m" };
+
 /** A container as Pod Security `restricted` wants it. */
 export const restrictedContainer = {
   allowPrivilegeEscalation: false,

@@ -1,4 +1,5 @@
 import { UserError } from "../../userError";
+import { leaveWithEngine } from "./leaveWithEngine";
 import { migration } from "./migration";
 import type { ResourceKind } from "./resourceKind";
 import { sampleData } from "./sampleData";
@@ -9,6 +10,8 @@ import { schemaBaseline } from "./schemaBaseline";
  * wrote, and tells by this number which.
  */
 const stateVersion = 1;
+
+leaveWithEngine();
 
 const kinds = { migration, schemaBaseline, sampleData };
 
