@@ -118,7 +118,7 @@ export const pulumiModules: readonly GoModule[] = [
     ],
     programs: ["pulumi", "pulumi-resource-kubernetes", "pulumi-resource-postgresql"],
     versions: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": pulumi },
-    referenceSeconds: { download: 270, build: 720 },
+    referenceSeconds: { download: 328, build: 720 },
   },
 ];
 
