@@ -3,14 +3,9 @@ import path from "node:path";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
 import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
 import { UserError } from "../userError";
+import { environmentOf } from "./environment";
 import { cachePaths, cacheRoot } from "./paths";
-import {
-  createStack,
-  forgetStack,
-  pulumi,
-  pulumiEnvironment,
-  type PulumiStack,
-} from "./pulumiStack";
+import { createStack, forgetStack, pulumi, type PulumiStack } from "./pulumiStack";
 
 const namespace = "bookkeeper-prod";
 const removalSeconds = 120;
@@ -34,7 +29,7 @@ interface Outputs {
 async function demo(): Promise<Summary> {
   const started = performance.now();
   const paths = cachePaths(cacheRoot(process.env));
-  const environment = pulumiEnvironment(paths);
+  const environment = environmentOf(paths);
   const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
   const prod: PulumiStack = {
     name: "prod",

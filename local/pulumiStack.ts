@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseDocument } from "yaml";
 import { run } from "./command";
-import { choose, variables } from "./environment";
+import { environmentOf } from "./environment";
 import { type CachePaths, repository } from "./paths";
 
 /** A stack for the demo, the tests or a benchmark: the real CLI on the real program. */
@@ -17,17 +17,11 @@ export interface PulumiStack {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** The environment in which the CLI works on what `make up` brought up, or on what it found. */
-export function pulumiEnvironment(paths: CachePaths): NodeJS.ProcessEnv {
-  const choice = choose(paths, process.env);
-  return { ...process.env, ...Object.fromEntries(variables(paths, choice, process.env)) };
-}
-
 /** A stack for a test or a benchmark, with a state backend of its own; `folder` holds all of it. */
 export function temporaryStack(paths: CachePaths, name: string): PulumiStack {
   const folder = path.join(tmpdir(), `stateful-cd-${name}-${process.pid}`);
   const backend = path.join(folder, "state");
-  const environment = { ...pulumiEnvironment(paths), PULUMI_BACKEND_URL: `file://${backend}` };
+  const environment = { ...environmentOf(paths), PULUMI_BACKEND_URL: `file://${backend}` };
   return { name, folder, environment };
 }
 

@@ -23,12 +23,10 @@ async function runRing(name: string, timeout: number): Promise<Totals> {
   const mocha = new Mocha({ timeout, slow: timeout / 10, forbidOnly: true, forbidPending: true });
   for (const file of files) mocha.addFile(path.join(folder, file));
   return new Promise((resolve) => {
-    let stats: Mocha.Stats | undefined;
     const runner = mocha.run((failures) => {
       // The callback's count is the true one: failing hooks are in it too.
-      resolve({ passed: stats?.passes ?? 0, failed: failures });
+      resolve({ passed: runner.stats?.passes ?? 0, failed: failures });
     });
-    stats = runner.stats;
   });
 }
 

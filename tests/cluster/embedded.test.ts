@@ -163,17 +163,14 @@ describe("the embedded cluster", function () {
 
   it("is left alone by another up", async () => {
     const before = await readClusterStatus();
-    const started = Date.now();
     const cli = path.join(repository, "dist", "local", "cli.js");
     const said = execFileSync(process.execPath, [cli, "up"], { encoding: "utf8" });
-    const seconds = (Date.now() - started) / 1000;
     assert.match(said, /^Cluster: up, https:\/\/10\.243\.0\.1:6443, kubeconfig \S+\n$/);
     const after = await readClusterStatus();
     assert.deepEqual(
       after?.processes.map(({ name, pid }) => [name, pid]),
       before?.processes.map(({ name, pid }) => [name, pid]),
     );
-    assert.ok(seconds <= 3, `it took ${seconds} s`);
   });
 });
 
