@@ -29,6 +29,12 @@ type Database = Omit<TestDatabase, "drop">;
 let folder: string | undefined;
 const bundles = new Map<string, Promise<string>>();
 const processes = new Set<ChildProcess>();
+const endings: (() => void)[] = [];
+
+/** Runs at the end of the test, failed or not. */
+export function atEndOfTest(action: () => void): void {
+  endings.push(action);
+}
 
 /** A folder for this mocha process, removed at its end. */
 export function scratchFolder(): string {
@@ -47,6 +53,7 @@ export function useBookkeeper(): void {
     await Promise.all([bundled("backend"), bundled("frontend")]);
   });
   afterEach(() => {
+    for (const end of endings.splice(0)) end();
     for (const process of processes) process.kill("SIGKILL");
     processes.clear();
   });
@@ -133,7 +140,7 @@ async function started(server: string, environment: Record<string, string>): Pro
   const { child, log } = launch(server, {
     PORT: String(port),
     RELEASE: release,
-    SHUTDOWN_DELAY_MS: "400",
+    SHUTDOWN_DELAY_MS: "1500",
     ...environment,
   });
   const url = `http://127.0.0.1:${port}`;
@@ -174,10 +181,9 @@ export async function isReady(port: number): Promise<boolean> {
 /**
  * A TCP balancer like a Service of Kubernetes: new connections go to ready servers in turn, and a
  * connection stays with its server. Readiness is asked for every 50 ms.
+ * @returns its URL
  */
-export async function startBalancer(
-  ports: readonly number[],
-): Promise<{ url: string; close: () => void }> {
+export async function startBalancer(ports: readonly number[]): Promise<string> {
   let ready = [...ports];
   let turn = 0;
   const checking = setInterval(() => {
@@ -188,23 +194,21 @@ export async function startBalancer(
   const server = net.createServer((client) => {
     const port = ready[turn++ % ready.length];
     if (port === undefined) {
-      client.resetAndDestroy();
+      client.destroy();
       return;
     }
     const target = net.connect(port, "127.0.0.1");
     client.pipe(target).pipe(client);
     client.on("error", () => target.destroy());
-    target.on("error", () => client.resetAndDestroy());
+    target.on("error", () => client.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  atEndOfTest(() => {
+    clearInterval(checking);
+    server.close();
+  });
   const address = server.address() as net.AddressInfo;
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: () => {
-      clearInterval(checking);
-      server.close();
-    },
-  };
+  return `http://127.0.0.1:${address.port}`;
 }
 
 /** The log of a server once it holds `line`: a line is written after its answer is sent. */
