@@ -7,7 +7,10 @@ module.exports = async () => {
     require("./build.js").ensureBuilt();
     return await require("./dist/index.js").default();
   } catch (error) {
-    if (error.name === "UserError") throw new RunError(error.message);
-    throw error;
+    if (error.name !== "UserError") throw error;
+    const shown = new RunError(error.message);
+    // Where there is a stack, Pulumi also renders it for a trace, which has taken it a minute.
+    shown.stack = "";
+    throw shown;
   }
 };

@@ -14,11 +14,14 @@ import {
 } from "../local/pulumiStack";
 
 export const paths: CachePaths = cachePaths(cacheRoot(process.env));
-export const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
-export const adminContext = "stateful-cd-admin";
+const ownContext = process.env.STATEFUL_CD_CONTEXT;
+/** Who may look where the program may not. */
+export const adminContext = ownContext ?? "stateful-cd-admin";
 
-/** What the tests' own processes see: both identities, so that a test can look where it may not. */
-process.env.KUBECONFIG ??= `${paths.kubeconfig}:${paths.adminKubeconfig}`;
+/** Both identities of the embedded cluster, for what the tests themselves ask. */
+if (ownContext === undefined) {
+  process.env.KUBECONFIG = `${paths.kubeconfig}:${paths.adminKubeconfig}`;
+}
 
 /** A stack with a backend of its own; nothing of the demo's is touched. */
 export interface TestStack extends PulumiStack {
