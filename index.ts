@@ -31,6 +31,7 @@ export default async function deliver() {
       namespaceName: namespace,
       database: application,
       release: release.version,
+      releases: settings.releases,
       server: release.server,
       pooler: release.pooler,
       client: "backend",

@@ -54,6 +54,8 @@ const settingsSchema = z.strictObject({
 /** What belongs to the place: everything that differs between stacks, and the release they run. */
 export type Settings = Readonly<Omit<z.infer<typeof settingsSchema>, "release" | "releases">> & {
   readonly release: Release;
+  /** the versions of all releases there are, oldest first */
+  readonly releases: readonly string[];
   readonly stack: string;
   readonly namespace: string;
 };
@@ -80,6 +82,7 @@ export function loadSettings(): Settings {
   return Object.freeze({
     ...settings,
     release: loadRelease(releases, release),
+    releases: listReleases(releases),
     stack,
     namespace: `${settings.application}-${stack}`,
   });

@@ -15,6 +15,8 @@ export interface DatabaseArgs {
   readonly database: string;
   /** The release whose backend logs in. */
   readonly release: string;
+  /** All releases there are: each has a login of its own, whichever one runs. */
+  readonly releases: readonly string[];
   readonly server: { readonly image: string; readonly version: string };
   /** Image of PgBouncer. */
   readonly pooler: string;
@@ -66,10 +68,18 @@ export class Database extends pulumi.ComponentResource {
       },
       inside,
     );
-    const loginCredentials = new Credentials(
-      `${name}-login-${release}`,
-      { namespace, secret: `backend-${release.replace(/[^a-z0-9]+/gi, "-")}`, keys: ["password"] },
-      inside,
+    const logins = new Map(
+      args.releases.map((version) => {
+        const secret = `backend-${version.replace(/[^a-z0-9]+/gi, "-")}`;
+        return [
+          version,
+          new Credentials(
+            `${name}-login-${version}`,
+            { namespace, secret, keys: ["password"] },
+            inside,
+          ),
+        ];
+      }),
     );
     const server = new DatabaseServer(
       `${name}-server`,
@@ -94,7 +104,9 @@ export class Database extends pulumi.ComponentResource {
         database,
         ownerPassword: credentials.password("owner-password"),
         release,
-        loginPassword: loginCredentials.password("password"),
+        loginPasswords: new Map(
+          [...logins].map(([version, login]) => [version, login.password("password")]),
+        ),
         tunnelPort: args.tunnelPort,
         serverVersion: args.server.version,
         ready: server.statefulSet.id,
@@ -136,7 +148,7 @@ export class Database extends pulumi.ComponentResource {
       port: pooler.port,
       database: roles.database,
       role: roles.login,
-      secret: loginCredentials.secret,
+      secret: pulumi.output(logins.get(release)?.secret ?? ""),
     };
     this.registerOutputs({ address: this.address, login: this.login, claim: this.claim });
   }

@@ -10,9 +10,10 @@ export interface DatabaseRolesArgs {
   /** The database, also the prefix of its roles. */
   readonly database: string;
   readonly ownerPassword: pulumi.Input<string>;
-  /** The release whose backend logs in, e.g. 1.0.0. */
+  /** The release whose backend logs in now, e.g. 1.0.0. */
   readonly release: string;
-  readonly loginPassword: pulumi.Input<string>;
+  /** A login for every release that may be serving, by version: going forward or back needs no new one. */
+  readonly loginPasswords: ReadonlyMap<string, pulumi.Input<string>>;
   /** Local TCP port of the tunnel; by default one derived from the stack's namespace. */
   readonly tunnelPort?: number | undefined;
   /** PostgreSQL's version, e.g. 17.9. */
@@ -27,7 +28,7 @@ export interface DatabaseRolesArgs {
 
 /**
  * The database, its owner, the group that holds an application's privileges, and one login role
- * for the release. Migrations run as the owner; privileges on its tables come by default.
+ * a release. Migrations run as the owner; privileges on its tables come by default.
  */
 export class DatabaseRoles extends pulumi.ComponentResource {
   /** Known once everything a migration relies on exists. */
@@ -45,6 +46,9 @@ export class DatabaseRoles extends pulumi.ComponentResource {
       parent: this,
       provider,
       deletedWith: args.deletedWith,
+      // Pulumi deletes after the program, and so the tunnel, has ended. Nor may a plan drop a role
+      // that somebody may still be logged in with.
+      retainOnDelete: true,
       dependsOn: last,
     });
     const declare = <R extends pulumi.Resource>(resource: R): R => {
@@ -68,7 +72,7 @@ export class DatabaseRoles extends pulumi.ComponentResource {
         {
           name: args.database,
           owner: owner.name,
-          // template1 has the pooler's function and pg_stat_statements (databaseServer.ts).
+          // template1 has the pooler's function and pg_stat_statements (serverSetup.ts).
           template: "template1",
           encoding: "UTF8",
           lcCollate: locale,
@@ -93,23 +97,20 @@ export class DatabaseRoles extends pulumi.ComponentResource {
         ),
       );
     }
-    const login = declare(
-      new postgresql.Role(
-        `${name}-login-${args.release}`,
-        {
-          name: `${args.database}_app_${args.release.replace(/[^a-z0-9]+/gi, "_")}`,
-          login: true,
-          roles: [group.name],
-          password: args.loginPassword,
-        },
-        chained(),
-      ),
-    );
+    for (const [release, password] of args.loginPasswords) {
+      declare(
+        new postgresql.Role(
+          `${name}-login-${release}`,
+          { name: loginOf(args.database, release), login: true, roles: [group.name], password },
+          chained(),
+        ),
+      );
+    }
 
     this.owner = owner.name;
-    this.login = login.name;
-    // The login is the last of the chain: with it, all of the above is there.
-    this.database = settledWith(database.name, login.name);
+    // With the last of the chain, all of the above is there.
+    this.database = settledWith(database.name, ...last.map(({ urn }) => urn));
+    this.login = settledWith(loginOf(args.database, args.release), this.database);
     this.registerOutputs({ owner: this.owner, database: this.database, login: this.login });
   }
 
@@ -136,7 +137,12 @@ export class DatabaseRoles extends pulumi.ComponentResource {
   }
 }
 
-/** template1's, as initdb made it (databaseServer.ts): a database made from it has no other. */
+/** The role that a release's backend logs in with. */
+function loginOf(database: string, release: string): string {
+  return `${database}_app_${release.replace(/[^a-z0-9]+/gi, "_")}`;
+}
+
+/** template1's, as initdb made it (serverSetup.ts): a database made from it has no other. */
 const locale = "C.UTF-8";
 
 const appPrivileges = {
