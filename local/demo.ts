@@ -4,6 +4,7 @@ import { hasNamespace, removeNamespace } from "../kube/namespace";
 import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
 import { UserError } from "../userError";
 import { environmentOf } from "./environment";
+import { narrate } from "./narration";
 import { cachePaths, cacheRoot } from "./paths";
 import { createStack, forgetStack, pulumi, type PulumiStack } from "./pulumiStack";
 
@@ -44,14 +45,15 @@ async function demo(): Promise<Summary> {
   say("Release 1.0.0 to production", "pulumi up --stack prod");
   const up = await pulumi(prod, ["up", "--yes", "--skip-preview", "--suppress-outputs"], {
     onLine: (line) => {
-      console.log(`  ${line}`);
+      const told = narrate(line);
+      if (told !== undefined) console.log(`  ${told}`);
     },
   });
   if (up.status !== 0) {
     throw new UserError(
       "`pulumi up` of production failed.",
-      ["Its own words are above."],
-      "make status",
+      up.output.slice(up.output.indexOf("Diagnostics:")).split("\n"),
+      "make status, and make demo again when that is mended",
     );
   }
 

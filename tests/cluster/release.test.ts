@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadCluster } from "../../kube/client";
 import { hasNamespace } from "../../kube/namespace";
+import { connectToPostgres } from "../../kube/postgres";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
 import { adminContext, passwordsIn, query, useStack } from "../testStack";
 
@@ -77,6 +78,20 @@ describe("a release", function () {
       passwords: "scram-sha-256",
       stats: 1,
       role: "bookkeeper_owner",
+    });
+  });
+
+  it("is reached through the Kubernetes API alone, which reports a wrong password and a closed port", async () => {
+    const database = await stack.database();
+    await assert.rejects(query({ ...database, secretKey: "pooler-password" }, "select 1"), {
+      message:
+        /^Cannot connect to database bookkeeper-test\/bookkeeper as bookkeeper_owner\.\n {2}PostgreSQL in pod "database" answered: password authentication failed/,
+    });
+    await assert.rejects(connectToPostgres({ ...database, port: 9999 }, 0, "a test"), {
+      message: /Cannot connect to database bookkeeper-test\/bookkeeper.*\n.*9999/,
+    });
+    await assert.rejects(connectToPostgres({ ...database, app: "nobody" }, 0, "a test"), {
+      message: /^No pod of bookkeeper-test\/nobody is ready\.\n {2}There is no such pod\./,
     });
   });
 
