@@ -16,7 +16,7 @@ export default async function deliver() {
 
   const environment = new Environment(
     "environment",
-    { namespace, deployer: settings.cluster.deployer },
+    { namespace, deployer: settings.cluster.deployer, protect: settings.protectData },
     onCluster,
   );
 

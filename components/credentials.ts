@@ -9,6 +9,8 @@ export interface CredentialsArgs {
   readonly secret: string;
   /** The keys to fill with a random password each. */
   readonly keys: readonly string[];
+  /** Whether Pulumi refuses to delete the Secret: nobody else knows the passwords. */
+  readonly protect: boolean;
   /** Further keys made of those passwords, e.g. a file of them. */
   readonly files?: (passwords: Record<string, string>) => Record<string, string>;
 }
@@ -33,7 +35,12 @@ export class Credentials extends pulumi.ComponentResource {
         metadata: metadataOf(args.secret, args.namespace),
         data: pulumi.secret(toBase64({ ...passwords, ...args.files?.(passwords) })),
       },
-      { parent: this, ignoreChanges: ["data"], additionalSecretOutputs: ["data"] },
+      {
+        parent: this,
+        protect: args.protect,
+        ignoreChanges: ["data"],
+        additionalSecretOutputs: ["data"],
+      },
     );
     this.secret = secret.metadata.name;
     this.#data = pulumi.secret(secret.data);

@@ -60,6 +60,7 @@ export class Database extends pulumi.ComponentResource {
       `${name}-credentials`,
       {
         namespace,
+        protect: args.protect,
         secret: "database",
         keys: ["superuser-password", "owner-password", "pooler-password"],
         files: (passwords) => ({
@@ -75,7 +76,7 @@ export class Database extends pulumi.ComponentResource {
           version,
           new Credentials(
             `${name}-login-${version}`,
-            { namespace, secret, keys: ["password"] },
+            { namespace, protect: args.protect, secret, keys: ["password"] },
             inside,
           ),
         ];

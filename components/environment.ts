@@ -11,6 +11,8 @@ export interface EnvironmentArgs {
    * namespace and nowhere else. Left out when the kubeconfig's user has its rights already.
    */
   readonly deployer?: string | undefined;
+  /** Whether Pulumi refuses to delete the namespace, and with it all that is in it. */
+  readonly protect: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export class Environment extends pulumi.ComponentResource {
           },
         },
       },
-      inside,
+      { ...inside, protect: args.protect },
     );
     const rights = args.deployer ? [bindDeployer(name, args.deployer, namespace, this)] : [];
     this.namespace = settledWith(

@@ -195,9 +195,9 @@ describe("a release", function () {
   it("is not destroyed where data is protected", async () => {
     await stack.setConfig({ protectData: true });
     assertOk(await up());
-    const attempt = await run("destroy", "--yes", "--skip-preview");
+    const attempt = await run("destroy", "--yes");
     assert.notEqual(attempt.status, 0);
-    assert.match(attempt.output, /protect/);
+    assert.match(attempt.output, /cannot be deleted\s+because it is protected/);
     assert.equal(await inventory(), 2000);
     await stack.setConfig({ protectData: false });
     assertOk(await up());

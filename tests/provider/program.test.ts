@@ -76,12 +76,15 @@ describe("the program", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("protects the server, its volume and the database of production, and nothing else", async () => {
+  it("protects what production cannot lose: namespace, volume, server, database and passwords", async () => {
     const declared = await declaredBy("prod", config);
     const kept = declared.filter(({ opts }) => opts.protect).map(({ type }) => type);
     assert.deepEqual(kept.sort(), [
       "kubernetes:apps/v1:StatefulSet",
+      "kubernetes:core/v1:Namespace",
       "kubernetes:core/v1:PersistentVolumeClaim",
+      "kubernetes:core/v1:Secret",
+      "kubernetes:core/v1:Secret",
       "postgresql:index/database:Database",
     ]);
   });
