@@ -23,6 +23,7 @@ export async function connectCluster(name: string, args: ClusterArgs): Promise<k
   try {
     await inspectCluster(kubeConfig, {
       namespace,
+      permissions: false,
       ...(storageClass === undefined ? {} : { storageClass }),
       ...(snapshotClass === undefined ? {} : { snapshotClass }),
     });

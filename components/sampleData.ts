@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { DatabaseAddress } from "../kube/postgres";
-import { createStub } from "./dynamic/stub";
+import { DynamicResource } from "./dynamic/stub";
 
 export interface SampleDataArgs {
   readonly database: pulumi.Input<DatabaseAddress>;
@@ -14,13 +14,11 @@ export interface SampleDataArgs {
   readonly schemaVersion: pulumi.Input<string>;
 }
 
-const stub = createStub("sampleData");
-
 /** Generated rows for a database that has none; a database with rows is left alone. */
-export class SampleData extends pulumi.dynamic.Resource {
+export class SampleData extends DynamicResource {
   declare readonly rows: pulumi.Output<number>;
 
   constructor(name: string, args: SampleDataArgs, opts?: pulumi.CustomResourceOptions) {
-    super(stub, name, { ...args }, { ...opts, retainOnDelete: true }, "stateful-cd", "SampleData");
+    super("sampleData", name, { ...args }, [], { ...opts, retainOnDelete: true });
   }
 }

@@ -3,7 +3,7 @@ import { loadBaseline, splitAtBaseline } from "../engine/baseline";
 import { chainDigest } from "../engine/digest";
 import { loadMigrations, throughMigration } from "../engine/migrationFolder";
 import type { DatabaseAddress } from "../kube/postgres";
-import { createStub } from "./dynamic/stub";
+import { DynamicResource } from "./dynamic/stub";
 
 export interface SchemaHistoryArgs {
   /** The server itself, as the role that owns the schema. */
@@ -41,39 +41,23 @@ export async function readHistory(release: { folder: string; last: string }) {
 }
 
 const defaultDeadlineSeconds = 120;
-const baselineStub = createStub("schemaBaseline");
-const migrationStub = createStub("migration");
 
 /** The journal, and everything at or before the baseline. Its refresh compares the whole schema. */
-class SchemaBaseline extends pulumi.dynamic.Resource {
+class SchemaBaseline extends DynamicResource {
   declare readonly schemaFingerprint: pulumi.Output<string>;
 
-  constructor(name: string, args: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super(
-      baselineStub,
-      name,
-      { schemaFingerprint: undefined, ...args },
-      opts,
-      "stateful-cd",
-      "SchemaBaseline",
-    );
+  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super("schemaBaseline", name, inputs, ["schemaFingerprint"], opts);
   }
 }
 
 /** One migration. Deleting the resource touches neither the database nor its data. */
-class Migration extends pulumi.dynamic.Resource {
+class Migration extends DynamicResource {
   declare readonly migration: pulumi.Output<string>;
   declare readonly schemaFingerprint: pulumi.Output<string>;
 
-  constructor(name: string, args: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super(
-      migrationStub,
-      name,
-      { schemaFingerprint: undefined, ...args },
-      opts,
-      "stateful-cd",
-      "Migration",
-    );
+  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super("migration", name, inputs, ["schemaFingerprint"], opts);
   }
 }
 

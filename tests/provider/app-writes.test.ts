@@ -103,6 +103,38 @@ describe("the backend's writes", () => {
     );
   });
 
+  it("wait for a rename that is under way, and find the old name gone", async () => {
+    const renamer = await database.connect();
+    await renamer.query("BEGIN; UPDATE warehouses SET location = 'Z' WHERE location = 'A'");
+    const answers = Promise.all([
+      send("POST", "/api/inventory", { name: "Rub", quantity: 1, warehouse: "A" }),
+      send("POST", "/api/inventory/2/move", { to: "A", quantity: 1 }),
+    ]);
+    await pause(300);
+    await renamer.query(
+      "UPDATE inventory SET warehouse_name = 'Z' WHERE warehouse_name = 'A'; COMMIT",
+    );
+    assert.deepEqual(
+      (await answers).map(({ status }) => status),
+      [400, 400],
+    );
+    assert.equal(await number("SELECT count(*)::int FROM inventory WHERE warehouse_name = 'A'"), 0);
+  });
+
+  it("wait for a move to the same place that is under way, and join its item", async () => {
+    await database.query("INSERT INTO warehouses (location) VALUES ('D')");
+    const mover = await database.connect();
+    await mover.query(`BEGIN; SELECT FROM warehouses WHERE location = 'D' FOR NO KEY UPDATE;
+      INSERT INTO inventory (name, quantity, warehouse_name) VALUES ('Brisket', 5, 'D')`);
+    const answer = send("POST", "/api/inventory/1/move", { to: "D", quantity: 2 });
+    await pause(300);
+    await mover.query("COMMIT");
+    assert.deepEqual((await answer).body, {
+      from: { id: 1, quantity: 98 },
+      to: { id: 4, quantity: 7 },
+    });
+  });
+
   it("apply a repeated Idempotency-Key once, also when all repeats arrive together", async () => {
     const token = randomUUID();
     const body = { name: "Rub", quantity: 1, warehouse: "A" };

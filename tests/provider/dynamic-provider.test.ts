@@ -3,8 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import * as pulumi from "@pulumi/pulumi";
-import { createStub } from "../../components/dynamic/stub";
+import { stubOf } from "../../components/dynamic/stub";
 
 /** The part of Pulumi's generated client that these tests call. */
 interface ProviderClient {
@@ -29,12 +28,9 @@ describe("Pulumi's own provider process with our stub", function () {
   this.timeout(30_000);
   let provider: ChildProcess;
   let client: ProviderClient;
-  let text = "";
+  const text = stubOf("migration");
 
   before(async () => {
-    const stub = createStub("migration");
-    const serialised = await pulumi.runtime.serializeFunction(() => stub);
-    text = serialised.text;
     provider = spawn(
       process.execPath,
       [load.resolve("@pulumi/pulumi/cmd/dynamic-provider"), "127.0.0.1:1"],
