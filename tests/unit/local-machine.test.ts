@@ -48,6 +48,7 @@ describe("the variables for a shell", () => {
       PULUMI_CONFIG_PASSPHRASE_FILE: "/it's here/pulumi/passphrase",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+      PULUMI_RUN_PROGRAM: "true",
       PULUMI_DIY_BACKEND_GZIP: "true",
     });
   });
@@ -59,6 +60,7 @@ describe("the variables for a shell", () => {
       "PULUMI_BACKEND_URL",
       "PULUMI_CONFIG_PASSPHRASE_FILE",
       "PULUMI_SKIP_UPDATE_CHECK",
+      "PULUMI_RUN_PROGRAM",
       "PULUMI_DIY_BACKEND_GZIP",
     ]);
   });
