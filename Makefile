@@ -38,6 +38,7 @@ demo: up ## From nothing to production: release 1.0.0 by one real pulumi up
 	@node dist/local/demo.js
 
 test: up ## Run all three rings of tests: unit, provider, cluster
+	@$(CLI) browser
 	@node dist/tests/run.js
 
 build: $(installed)

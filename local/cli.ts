@@ -3,6 +3,7 @@ import { check } from "./check";
 import { CommandError } from "./command";
 import { clean, down } from "./down";
 import { choose, shellExports, variables, type Choice } from "./environment";
+import { browserPackages, ensurePackages } from "./machine";
 import { cachePaths, cacheRoot, type CachePaths } from "./paths";
 import { describeStatus } from "./status";
 import { buildImages, up } from "./up";
@@ -24,6 +25,7 @@ const commands: Readonly<Record<string, Command>> = {
   },
   check: (paths, choice) => check(paths, choice),
   images: (paths) => buildImages(paths),
+  browser: () => ensurePackages(browserPackages),
 };
 
 async function main(args: readonly string[]): Promise<void> {

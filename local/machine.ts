@@ -8,8 +8,14 @@ const leastGo = [1, 26];
 /** btrfs simple quotas came with Linux 6.7. */
 const leastKernel = [6, 7];
 
-/** Debian packages of the embedded cluster, each with the program that shows it is there. */
-const packages: Readonly<Record<string, string>> = {
+/** Debian packages, each with the program that shows it is there. */
+export type Packages = Readonly<Record<string, string>>;
+
+/** What the page's tests need beside the cluster. */
+export const browserPackages: Packages = { chromium: "/usr/bin/chromium" };
+
+/** What the embedded cluster needs. */
+export const clusterPackages: Packages = {
   "btrfs-progs": "mkfs.btrfs",
   catatonit: "catatonit",
   conntrack: "conntrack",
@@ -72,8 +78,8 @@ async function goVersion(): Promise<string> {
   }
 }
 
-/** Installs the Debian packages that are missing, or names them where it cannot. */
-export async function ensurePackages(): Promise<void> {
+/** Installs the packages that are missing, or names them where it cannot. */
+export async function ensurePackages(packages: Packages): Promise<void> {
   const missing: string[] = [];
   for (const [name, program] of Object.entries(packages)) {
     if (!(await hasProgram(program))) missing.push(name);
@@ -82,9 +88,9 @@ export async function ensurePackages(): Promise<void> {
   const command = `apt-get install ${missing.join(" ")}`;
   if (process.getuid?.() !== 0 || !(await isDebian())) {
     throw new UserError(
-      "The embedded cluster needs packages that are not installed.",
+      "Packages are needed that are not installed.",
       [missing.join(", ")],
-      `${command} (or their like on this system), then: make up`,
+      `${command} (or their like on this system), then the same again`,
     );
   }
   console.log(`Installing Debian packages: ${missing.join(", ")}`);

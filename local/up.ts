@@ -13,7 +13,7 @@ import { type Choice } from "./environment";
 import { formatDuration } from "./estimate";
 import { ensureImages } from "./images";
 import { withLock } from "./lock";
-import { ensurePackages, requireMachine } from "./machine";
+import { clusterPackages, ensurePackages, requireMachine } from "./machine";
 import { applyManifests, manifestsKey } from "./manifests";
 import { type CachePaths, runtime } from "./paths";
 import { preparePulumi } from "./pulumi";
@@ -32,7 +32,7 @@ export async function up(paths: CachePaths, choice: Choice): Promise<void> {
   await withClusterLock("make up", async () => {
     if (wanted.cluster) {
       await refuseForeignCluster(paths);
-      await ensurePackages();
+      await ensurePackages(clusterPackages);
     }
     await ensureToolchain(paths, wanted);
     await preparePulumi(paths);
@@ -45,7 +45,7 @@ export async function up(paths: CachePaths, choice: Choice): Promise<void> {
 export async function buildImages(paths: CachePaths): Promise<void> {
   await requireMachine();
   await withClusterLock("make images", async () => {
-    await ensurePackages();
+    await ensurePackages(clusterPackages);
     const imported = await ensureImages(paths, () => waitForProcess(paths, "containerd"));
     console.log(`Images: ${imported === 0 ? "all present" : `${imported} imported`}`);
   });
