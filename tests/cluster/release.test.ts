@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ApiException } from "@kubernetes/client-node";
 import { loadCluster } from "../../kube/client";
 import { hasNamespace } from "../../kube/namespace";
 import { connectToPostgres } from "../../kube/postgres";
@@ -226,8 +227,18 @@ async function logsOf(namespace: string): Promise<string> {
   const { items } = await core.listNamespacedPod({ namespace });
   const logs = await Promise.all(
     items.map(({ metadata }) =>
-      core.readNamespacedPodLog({ namespace, name: metadata?.name ?? "" }),
+      core
+        .readNamespacedPodLog({ namespace, name: metadata?.name ?? "" })
+        .catch((error: unknown) => {
+          // A pod of the release before may go between the two questions.
+          if (error instanceof ApiException && error.code === 404) return "";
+          throw error;
+        }),
     ),
+  );
+  assert.ok(
+    logs.some((log) => log.includes("PgBouncer")),
+    "no log was read",
   );
   return logs.join("\n");
 }
