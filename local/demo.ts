@@ -31,6 +31,8 @@ async function demo(): Promise<Summary> {
   const started = performance.now();
   const paths = cachePaths(cacheRoot(process.env));
   const environment = environmentOf(paths);
+  // What this process asks the cluster itself goes where Pulumi goes.
+  Object.assign(process.env, environment);
   const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
   const prod: PulumiStack = {
     name: "prod",
