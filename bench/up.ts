@@ -27,7 +27,8 @@ const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
 async function measure(say: (line: string) => void): Promise<Figures> {
   const paths = cachePaths(cacheRoot(process.env));
   const stack = temporaryStack(paths, "bench");
-  process.env.KUBECONFIG = stack.environment.KUBECONFIG;
+  // What this process asks the cluster itself goes where Pulumi goes.
+  Object.assign(process.env, stack.environment);
   try {
     await removeNamespace(context, "bookkeeper-bench", 120);
     await createStack(stack, "prod", {
