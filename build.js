@@ -43,7 +43,23 @@ function ensureBuilt() {
       `The program does not compile:\n${result.stdout}${result.stderr}\n  Next: npm run build`,
     );
   }
+  bundleClusterClient();
   writeFileSync(stampFile, sources);
+}
+
+/**
+ * The Kubernetes client is 700 files, of which few are needed: as one file beside the compiled
+ * program, where Node looks first, it loads in half the time, in each process of each command.
+ */
+function bundleClusterClient() {
+  const name = "@kubernetes/client-node";
+  require("esbuild").buildSync({
+    entryPoints: [require.resolve(name)],
+    outfile: path.join(root, "dist", "node_modules", name, "index.js"),
+    bundle: true,
+    platform: "node",
+    logLevel: "error",
+  });
 }
 
 /** An error whose message is meant for a person as it stands. */

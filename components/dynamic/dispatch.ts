@@ -1,9 +1,7 @@
 import { UserError } from "../../userError";
+import { type Kind, kinds } from "./kinds";
 import { leaveWithEngine } from "./leaveWithEngine";
-import { migration } from "./migration";
-import type { ResourceKind } from "./resourceKind";
-import { sampleData } from "./sampleData";
-import { schemaBaseline } from "./schemaBaseline";
+import type { DeclaredKind, ResourceKind } from "./resourceKind";
 
 /**
  * Raised when the outputs of a kind change shape: today's code reads the state that earlier code
@@ -12,11 +10,6 @@ import { schemaBaseline } from "./schemaBaseline";
 const stateVersion = 1;
 
 leaveWithEngine();
-
-const kinds = { migration, schemaBaseline, sampleData };
-
-/** A kind of dynamic resource. */
-export type Kind = keyof typeof kinds;
 
 /** What Pulumi's engine asks of a dynamic resource. */
 export type Method = "check" | "diff" | "create" | "update" | "read" | "delete";
@@ -41,22 +34,23 @@ export async function dispatch(kind: Kind, method: Method, args: unknown[]): Pro
 
 async function run(kind: Kind, method: Method, args: Properties[]): Promise<unknown> {
   // What arrives is text that Pulumi stored; `inputs` says what it is made of.
-  const resource = kinds[kind] as unknown as ResourceKind<Properties, Properties>;
+  const { inputs: names, load } = kinds[kind] as unknown as DeclaredKind<Properties, Properties>;
   const [first = {}, second = {}, third = {}] = args;
   switch (method) {
     case "check":
-      return { inputs: pick(second, resource.inputs) };
+      return { inputs: pick(second, names) };
     case "diff":
-      return { changes: isChanged(resource, second, third) };
+      return { changes: isChanged(names, second, third) };
     case "create": {
-      const inputs = pick(first, resource.inputs);
+      const resource = await load();
+      const inputs = pick(first, names);
       return { id: resource.identify(inputs), outs: await reconcile(resource, inputs) };
     }
     case "update":
-      return { outs: await reconcile(resource, pick(third, resource.inputs)) };
+      return { outs: await reconcile(await load(), pick(third, names)) };
     case "read": {
-      const inputs = pick(second, resource.inputs);
-      const found = await resource.read(inputs);
+      const inputs = pick(second, names);
+      const found = await (await load()).read(inputs);
       if (!found) return { id: "", props: {} };
       return { id: first, props: { ...second, ...found, stateVersion }, inputs };
     }
@@ -71,13 +65,9 @@ async function reconcile(resource: ResourceKind<Properties, Properties>, inputs:
 }
 
 /** Compares what is declared, never the provider's text; drift found by a refresh is a change too. */
-function isChanged(
-  resource: ResourceKind<Properties, Properties>,
-  olds: Properties,
-  news: Properties,
-): boolean {
+function isChanged(names: readonly string[], olds: Properties, news: Properties): boolean {
   const drift = Array.isArray(olds.drift) && olds.drift.length > 0;
-  const declared = (properties: Properties) => canonical(pick(properties, resource.inputs));
+  const declared = (properties: Properties) => canonical(pick(properties, names));
   return drift || declared(olds) !== declared(news);
 }
 

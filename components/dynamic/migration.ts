@@ -21,7 +21,6 @@ export interface MigrationOutputs {
 
 /** One migration that is still individually interesting. */
 export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
-  inputs: ["database", "folder", "migration", "digest", "deadlineSeconds"],
   identify: ({ database, migration: id }) => `${nameOf(database)}/${id}`,
   async reconcile(inputs) {
     await ensureUnchanged(inputs);

@@ -6,12 +6,17 @@
  * @typeParam O what was found or made, stored in Pulumi's state
  */
 export interface ResourceKind<I extends object, O extends object> {
-  /** The declared inputs by name: what is stored and compared. */
-  readonly inputs: readonly (keyof I & string)[];
   /** The resource's id in Pulumi's state. */
   identify(inputs: I): string;
   /** Makes it so, or finds it so. Runs again after any failure. */
   reconcile(inputs: I): Promise<O>;
   /** What is there now; undefined when it is gone. Differences go into the output `drift`. */
   read(inputs: I): Promise<O | undefined>;
+}
+
+/** A kind as a preview needs it: which inputs to compare, and where the implementation is. */
+export interface DeclaredKind<I extends object, O extends object> {
+  /** The declared inputs by name: what is stored and compared. */
+  readonly inputs: readonly (keyof I & string)[];
+  readonly load: () => Promise<ResourceKind<I, O>>;
 }

@@ -18,7 +18,6 @@ const deadlineSeconds = 60;
 
 /** Generated rows, made once in one transaction. The file itself leaves a filled database alone. */
 export const sampleData: ResourceKind<SampleDataInputs, object> = {
-  inputs: ["database", "file", "rows", "seed"],
   identify: ({ database }) => `${nameOf(database)}/sample-data`,
   async reconcile({ database, file, rows, seed }) {
     const sql = await readFile(file, "utf8");

@@ -23,7 +23,6 @@ export interface SchemaBaselineOutputs {
  * still what the last run of the engine left.
  */
 export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOutputs> = {
-  inputs: ["database", "folder", "through", "digest", "deadlineSeconds"],
   identify: ({ database }) => `${nameOf(database)}/schema`,
   async reconcile(inputs) {
     for (const line of await acceptDrift(runOptions(inputs))) {

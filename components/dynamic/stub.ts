@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Kind } from "./dispatch";
+import type { Kind } from "./kinds";
 
 /**
  * The provider as Pulumi stores it in every resource's state: text, and so nothing but one call

@@ -1,0 +1,33 @@
+import type { MigrationInputs } from "./migration";
+import type { DeclaredKind } from "./resourceKind";
+import type { SampleDataInputs } from "./sampleData";
+import type { SchemaBaselineInputs } from "./schemaBaseline";
+
+/**
+ * The kinds of dynamic resources there are. Each implementation is loaded when something is to be
+ * done: a preview only compares inputs, and loading engine and cluster client would cost it a second.
+ */
+export const kinds = {
+  migration: declare<MigrationInputs>(
+    ["database", "folder", "migration", "digest", "deadlineSeconds"],
+    async () => (await import("./migration.js")).migration,
+  ),
+  schemaBaseline: declare<SchemaBaselineInputs>(
+    ["database", "folder", "through", "digest", "deadlineSeconds"],
+    async () => (await import("./schemaBaseline.js")).schemaBaseline,
+  ),
+  sampleData: declare<SampleDataInputs>(
+    ["database", "file", "rows", "seed"],
+    async () => (await import("./sampleData.js")).sampleData,
+  ),
+};
+
+/** A kind of dynamic resource. */
+export type Kind = keyof typeof kinds;
+
+function declare<I extends object>(
+  inputs: DeclaredKind<I, object>["inputs"],
+  load: DeclaredKind<I, object>["load"],
+): DeclaredKind<I, object> {
+  return { inputs, load };
+}
