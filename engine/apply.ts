@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { applyFile } from "./fileRun";
 import type { Deadlines } from "./fileContext";
+import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./history";
 import { type Journal, type MigrationState, readJournal } from "./journal";
 import type { Run } from "./journalWriter";
@@ -12,7 +13,7 @@ import { recordSchema } from "./recordedSchema";
 import { awaitEarlierRuns, beginRun, endRun, originOf } from "./run";
 import { type RunLock, withRunLock } from "./runLock";
 import { ensureWritable, type Session, withSession } from "./session";
-import { ensureRunnable } from "./supported";
+import { synchronise } from "./synchronise";
 
 export interface ApplyOptions {
   /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
@@ -151,9 +152,9 @@ interface Work {
 }
 
 /**
- * Plain: pending -> (expanding ->) done. Phased: pending -> (expanding ->) expanded -> verified, or
- * expanded -> blocked -> verified. A file of one transaction needs no `expanding` that anybody
- * could see.
+ * Plain: pending -> (expanding ->) done. Phased: pending -> (expanding ->) expanded -> verified,
+ * with sync.yaml expanded -> backfilling -> backfilled -> verified; blocked where rows are wrong,
+ * and from there on again. A file of one transaction needs no `expanding` that anybody could see.
  */
 async function applyMigration(work: Work, migration: Migration, journal: Journal): Promise<void> {
   const applied = journal.migrations.get(migration.id);
@@ -163,7 +164,13 @@ async function applyMigration(work: Work, migration: Migration, journal: Journal
   if ((state === "pending" || state === "expanding") && file !== undefined) {
     await applyFile({ ...work, migration, file }, applied, isPlain ? "done" : "expanded");
   }
-  if (!isPlain) await verify(work.run, migration, state === "blocked" ? "blocked" : "expanded");
+  if (isPlain) return;
+  const expanded = state === "pending" || state === "expanding" ? "expanded" : state;
+  if (migration.files.some(({ phase }) => phase === "sync")) {
+    await synchronise({ ...work, migration }, expanded);
+  } else {
+    await verify(work.run, migration, expanded === "blocked" ? "blocked" : "expanded");
+  }
 }
 
 function resultOf(

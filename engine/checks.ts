@@ -17,7 +17,7 @@ const shownRows = 5;
 export async function verify(
   run: Run,
   migration: Migration,
-  from: "expanded" | "blocked",
+  from: "expanded" | "backfilled" | "blocked",
 ): Promise<void> {
   const checks = migration.files.filter(({ phase }) => phase === "check");
   for (const check of checks) {

@@ -12,14 +12,18 @@ export interface Deadlines {
   readonly buildSeconds: number;
 }
 
-/** Everything that applying one file needs. */
-export interface FileRun {
+/** Everything that work on one migration needs. */
+export interface MigrationRun {
   readonly run: Run;
   readonly lock: RunLock;
   readonly migration: Migration;
-  readonly file: MigrationFile;
   readonly onProgress: OnProgress;
   readonly deadlines: Deadlines;
+}
+
+/** The same for one of its files. */
+export interface FileRun extends MigrationRun {
+  readonly file: MigrationFile;
 }
 
 export function keyOf({ migration, file }: FileRun, segment: Segment): StepKey {

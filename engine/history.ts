@@ -128,6 +128,8 @@ async function editsOf(
       refusals.push([`${recorded.path} is applied, but missing.`, "Restore the file."]);
     } else if (file.digest !== recorded.digest) {
       const before = await readAppliedText(client, migration.id, recorded.path);
+      // A blocked migration may be told what to do with rows that do not convert.
+      if (applied.state === "blocked" && recorded.phase === "sync") continue;
       if (applied.state === "expanding" && (await isSafeCorrection(applied, before, file.text))) {
         continue;
       }

@@ -114,7 +114,9 @@ export async function readAppliedText(
   return rows[0]?.content ?? "";
 }
 
-/** Whether nothing of a migration is left for this engine to do; contract is not its work yet. */
+/** Whether a release may use what a migration has made: nothing but its contract is left to do. */
 export function isSettled(state: MigrationState): boolean {
-  return state === "done" || state === "verified" || state === "rolled_out";
+  return (
+    state === "done" || state === "verified" || state === "rolled_out" || state === "contracting"
+  );
 }

@@ -4,7 +4,7 @@ import { withTransaction } from "./transaction";
 
 /**
  * The journal's tables, as upgrades: entry N brings a journal from version N to N + 1. Entries are
- * never edited once released; later versions add entries (backfill cursors, rejects).
+ * never edited once released; later versions add entries.
  *
  * - journal: one row. `epoch` fences: whoever holds a smaller one cannot write any more.
  * - runs: one row a run that wrote something; its key is its epoch.
@@ -12,6 +12,10 @@ import { withTransaction } from "./transaction";
  * - files: what was applied, text included, so that an edit can be shown.
  * - steps: one row a transaction or a statement that runs alone.
  * - recorded_schema: one row, the schema as the last run left it, so that drift can be shown.
+ * - backfills: one row a migration with sync.yaml; `position` is the last key done, `watermark` the
+ *   last key to do, both NULL or a list of texts.
+ * - rejects: rows that do not convert, with their old values.
+ * - sync_conflicts: writes that changed both sides to values that disagree; the new side won.
  */
 const upgrades: readonly string[] = [
   `
@@ -73,6 +77,30 @@ const upgrades: readonly string[] = [
     fingerprint text NOT NULL,
     facts json NOT NULL,
     epoch bigint NOT NULL REFERENCES stateful_cd.runs
+  );`,
+  `
+  CREATE TABLE stateful_cd.backfills (
+    migration text PRIMARY KEY REFERENCES stateful_cd.migrations,
+    position json,
+    watermark json,
+    rows_seen bigint NOT NULL DEFAULT 0,
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz
+  );
+  CREATE TABLE stateful_cd.rejects (
+    migration text NOT NULL REFERENCES stateful_cd.migrations,
+    key jsonb NOT NULL,
+    old_values jsonb NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (migration, key)
+  );
+  CREATE TABLE stateful_cd.sync_conflicts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration text NOT NULL,
+    written jsonb NOT NULL,
+    written_by text NOT NULL DEFAULT session_user,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
   );`,
 ];
 

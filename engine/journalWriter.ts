@@ -110,7 +110,7 @@ export async function advance(
   );
 }
 
-/** Adds files that an edge settles, in the edge's own transaction. */
+/** Files that an edge settles, in the edge's own transaction; one of a blocked migration may be new. */
 export async function recordFiles(
   run: Run,
   migration: string,
@@ -120,7 +120,8 @@ export async function recordFiles(
     await expectOne(
       run,
       `${fence} INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
-         SELECT $2, $3, $4, $5, $6 FROM fence`,
+         SELECT $2, $3, $4, $5, $6 FROM fence
+         ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
       [migration, ...columnsOf(file)],
     );
   }
@@ -176,6 +177,11 @@ export async function forgetStep(run: Run, step: StepKey): Promise<void> {
       WHERE migration = $2 AND phase = $3 AND first_statement = $4 AND state = 'running'`,
     [step.migration, step.phase, step.first],
   );
+}
+
+/** Any other write of exactly one row that starts from `fence`, whose first value is the epoch. */
+export function fencedWrite(run: Run, sql: string, values: unknown[]): Promise<void> {
+  return expectOne(run, `${fence} ${sql}`, values);
 }
 
 function columnsOf(file: MigrationFile): [string, string, string, string] {

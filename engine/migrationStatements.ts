@@ -2,6 +2,7 @@ import type { Migration, MigrationFile } from "./migration";
 import type { FolderMistake } from "./migrationText";
 import { parse, type Mistake, type Statement } from "./parser";
 import { excerpt } from "./sourceText";
+import { expressionsIn } from "./syncFile";
 
 interface FileStatements {
   readonly statements: readonly Statement[];
@@ -31,7 +32,7 @@ function parsed(file: MigrationFile): Promise<FileStatements> {
 }
 
 async function parseFile(file: MigrationFile): Promise<FileStatements> {
-  if (file.phase === "sync") return { statements: [], mistakes: [] };
+  if (file.phase === "sync") return { statements: [], mistakes: await expressionMistakes(file) };
   const result = await parse(file.text);
   if ("mistake" in result) return { statements: [], mistakes: [inFile(file, result.mistake)] };
   const { statements } = result;
@@ -43,7 +44,9 @@ async function parseFile(file: MigrationFile): Promise<FileStatements> {
     };
   }
   const mistakes =
-    file.phase === "check" ? checkMistakes(statements) : standingMistakes(statements);
+    file.phase === "check"
+      ? checkMistakes(statements)
+      : [...standingMistakes(statements), ...contractMistakes(file, statements)];
   return { statements, mistakes: mistakes.map((mistake) => inFile(file, mistake)) };
 }
 
@@ -63,6 +66,31 @@ function checkMistakes(statements: readonly Statement[]): Mistake[] {
       fix: "write one SELECT a file",
     },
   ];
+}
+
+/** The expressions of sync.yaml are SQL too. */
+async function expressionMistakes(file: MigrationFile): Promise<FolderMistake[]> {
+  const mistakes: FolderMistake[] = [];
+  for (const { key, text, offset } of expressionsIn(file)) {
+    const result = await parse(`SELECT (${text}\n)`);
+    if (!("mistake" in result)) continue;
+    mistakes.push([`${key}: ${result.mistake.problem}.`, ...excerpt(file, offset)]);
+  }
+  return mistakes;
+}
+
+/** contract.sql is part of one short transaction that holds strong locks. */
+function contractMistakes(file: MigrationFile, statements: readonly Statement[]): Mistake[] {
+  if (file.phase !== "contract") return [];
+  return statements
+    .filter(
+      ({ standing }) => standing.standing !== "transaction" && standing.standing !== "refused",
+    )
+    .map(({ offset }) => ({
+      offset,
+      problem: "contract.sql is one transaction: this statement cannot be part of it",
+      fix: "put it into a later migration",
+    }));
 }
 
 /** Statements that are refused, and BEGIN and COMMIT that do not pair. */

@@ -8,7 +8,7 @@ import { statementsOf } from "./migrationStatements";
 import { segmentsOf } from "./segments";
 import { readFacts } from "./session";
 import { headOf, placeAt } from "./sourceText";
-import { ensureRunnable } from "./supported";
+import { ensureRunnable } from "./ensureRunnable";
 import { withReadOnlyTransaction } from "./transaction";
 
 /** What a run would do now. */

@@ -323,25 +323,6 @@ describe("applying migrations", () => {
     );
   });
 
-  it("refuses sync.yaml before anything is written", async () => {
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    folder.write("0002-b/expand.sql", "SELECT 1");
-    folder.write(
-      "0002-b/sync.yaml",
-      'table: w\nold: [a]\nnew: [b]\nforward: { b: "a" }\nreverse: { a: "b" }\n',
-    );
-    assert.equal(
-      await refusal(),
-      [
-        "UserError: sync is not supported yet; nothing was run.",
-        "migrations/0002-b/sync.yaml asks for it.",
-        "Next: write this change without sync.yaml: new columns in expand.sql, a trigger that fills them",
-      ].join("\n  "),
-    );
-    const found = await database.query("SELECT FROM pg_namespace WHERE nspname = 'stateful_cd'");
-    assert.deepEqual(found, []);
-  });
-
   it("gives up on a table lock at its deadline and names who holds it", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int)");
     await apply();
@@ -477,11 +458,11 @@ describe("applying migrations", () => {
   it("refuses a journal of a newer format", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t ()");
     await apply();
-    await database.query("UPDATE stateful_cd.journal SET version = 2");
+    await database.query("UPDATE stateful_cd.journal SET version = 3");
     assert.equal(
       await refusal(),
       [
-        "UserError: The journal in this database has format 2; this engine knows up to 1.",
+        "UserError: The journal in this database has format 3; this engine knows up to 2.",
         "A newer stateful-cd has been at work here.",
         "Next: use that newer version: git pull && npm ci",
       ].join("\n  "),

@@ -212,16 +212,12 @@ describe("looking without writing", () => {
     );
   });
 
-  it("tells sync.yaml and an unknown last migration as refusals", async () => {
+  it("tells an unknown last migration as a refusal", async () => {
     folder.write("0001-a/expand.sql", "SELECT 1");
-    folder.write(
-      "0001-a/sync.yaml",
-      'table: w\nold: [a]\nnew: [b]\nforward: { b: "a" }\nreverse: { a: "b" }\n',
-    );
     const plan = await planMigrations(await database.connect(), await load(), "0009-z");
     assert.deepEqual(
       plan.refusals.map((refusal) => refusal.split("\n")[0]),
-      ['There is no migration "0009-z".', "sync is not supported yet; nothing was run."],
+      ['There is no migration "0009-z".'],
     );
   });
 

@@ -1,0 +1,73 @@
+import type { SyncTable } from "./syncTable";
+
+/** Rows that are wrong, and what is wrong with them. */
+export interface SyncAudit {
+  /** For people, like `do not convert` in "Rows of public.warehouses that do not convert: 3". */
+  readonly problem: string;
+  /** A query of rows (key, shown), both json. */
+  readonly query: string;
+}
+
+/** A unique index that a sync needs, built concurrently. */
+export interface SyncIndex {
+  readonly table: SyncTable;
+  readonly name: string;
+  readonly columns: readonly string[];
+}
+
+/**
+ * A sync.yaml on a live database: everything as SQL. `range` is a condition on the table's key,
+ * with the table under the alias `t`.
+ */
+export interface LiveSync {
+  readonly table: SyncTable;
+  /** What is kept in step, for people. */
+  readonly summary: string;
+  /** Tables whose rows or triggers change, in the order in which they are locked. */
+  readonly locked: readonly SyncTable[];
+  readonly indexes: readonly SyncIndex[];
+  /** Removes what `install` has made, as far as it is there. */
+  readonly uninstall: readonly string[];
+  /** Functions and triggers; runs after `uninstall`, in its transaction. */
+  readonly install: readonly string[];
+  /** What `install` has made, by table and trigger. */
+  readonly triggers: readonly { readonly table: string; readonly name: string }[];
+  /** Functions of the sync that every writer calls. */
+  readonly calledByWriters: readonly string[];
+  /** Locks what the backfill of a range reads, and then fills the range. */
+  readonly fill: (range: string) => readonly string[];
+  /** Old columns as json, of `t`. */
+  readonly oldValues: string;
+  /** A condition on `t`: the row is filled as far as it can be, and that is not at all. */
+  readonly rejected: string;
+  readonly rejects: "block" | "allow-null";
+  readonly audits: readonly SyncAudit[];
+  /** Constraints that were added NOT VALID: the table quoted, the name as it is. */
+  readonly constraints: readonly { readonly table: string; readonly name: string }[];
+  readonly contract: SyncContract;
+}
+
+/** What ends a sync: an archive of the old columns. */
+export interface SyncContract {
+  /** Made online before; each may be there already. `add` takes a short lock, `validate` scans. */
+  readonly prepare: readonly {
+    readonly table: string;
+    readonly constraint: string;
+    readonly add: string;
+  }[];
+  /** In the one short lock, before contract.sql: the old columns become optional. */
+  readonly release: readonly string[];
+  /** In the same lock, after contract.sql: the old columns are renamed. */
+  readonly archive: readonly string[];
+}
+
+/** The key of a row of `t` as a json list of texts. */
+export function keyOf({ key }: SyncTable, quote: (name: string) => string): string {
+  return `json_build_array(${key.map(({ name }) => `t.${quote(name)}::text`).join(", ")})`;
+}
+
+/** Columns of `t` by name, as one json object. */
+export function jsonOf(columns: readonly string[], quote: (name: string) => string): string {
+  const parts = columns.map((name) => `'${name.replace(/'/g, "''")}', t.${quote(name)}`);
+  return `json_build_object(${parts.join(", ")})`;
+}
