@@ -1,22 +1,49 @@
 import { Backend } from "./components/backend";
 import { connectCluster } from "./components/cluster";
-import { Database } from "./components/database";
+import { addressOf, Database } from "./components/database";
+import { DatabaseCredentials } from "./components/databaseCredentials";
 import { Environment } from "./components/environment";
 import { Frontend } from "./components/frontend";
+import { PromotionGate } from "./components/promotionGate";
+import { digestRelease } from "./components/releaseDigest";
 import { SampleData } from "./components/sampleData";
 import { readHistory, SchemaHistory } from "./components/schemaHistory";
+import { readEvidence } from "./components/stackOutputs";
 import { loadSettings } from "./settings";
 
 /** One release: application, database server and schema move together, in the order they stand here. */
 export default async function deliver() {
   const { release, application, namespace, ...settings } = loadSettings();
+  const { context } = settings.cluster;
   const history = await readHistory(release.migrations);
+  const releaseDigest = digestRelease({ release, ...history });
   const cluster = await connectCluster("cluster", { namespace, ...settings.cluster });
   const onCluster = { provider: cluster };
 
+  const promotion =
+    settings.promotion &&
+    new PromotionGate("promotion", {
+      release: release.version,
+      releaseDigest,
+      evidence: await readEvidence(settings.promotion.from),
+      bootstrap: settings.promotion.bootstrap,
+      database: addressOf(context, namespace, application),
+    });
+
   const environment = new Environment(
     "environment",
-    { namespace, deployer: settings.cluster.deployer, protect: settings.protectData },
+    {
+      namespace,
+      release: promotion?.release ?? release.version,
+      deployer: settings.cluster.deployer,
+      protect: settings.protectData,
+    },
+    onCluster,
+  );
+
+  const credentials = new DatabaseCredentials(
+    "credentials",
+    { namespace: environment.namespace, protect: settings.protectData },
     onCluster,
   );
 
@@ -24,7 +51,8 @@ export default async function deliver() {
     "database",
     {
       ...settings.database,
-      context: settings.cluster.context,
+      credentials,
+      context,
       storageClass: settings.cluster.storageClass,
       protect: settings.protectData,
       namespace: environment.namespace,
@@ -77,6 +105,7 @@ export default async function deliver() {
 
   return {
     release: frontend.release,
+    releaseDigest,
     page: settings.frontend.address ?? frontend.url,
     namespace: environment.namespace,
     database: database.address,

@@ -42,6 +42,14 @@ const settingsSchema = z.strictObject({
     nodePort: z.int().min(30000).max(32767).optional(),
     address: z.url().optional(),
   }),
+  /** The stack whose data this one clones. */
+  source: name.optional(),
+  clone: z.strictObject({
+    generation: z.int().min(1).default(1),
+    allowUnmasked: z.boolean().default(false),
+  }),
+  /** The stack that must have passed a release before this one takes it. */
+  promotion: z.strictObject({ from: name, bootstrap: z.boolean().default(false) }).optional(),
   sampleData: z
     .strictObject({
       rows: z.int().min(1).max(5_000_000),
@@ -96,7 +104,8 @@ function readConfig(project: string): Record<string, unknown> {
     // A version that looks like a number is still a version.
     if (key.startsWith(`${project}:`)) config[name] = name === "release" ? text : parseValue(text);
   }
-  if (isEmpty(config.sampleData)) delete config.sampleData;
+  for (const key of ["sampleData", "promotion"]) if (isEmpty(config[key])) delete config[key];
+  if (config.source === "") delete config.source;
   const context = process.env.STATEFUL_CD_CONTEXT;
   if (context && typeof config.cluster === "object") {
     config.cluster = { ...config.cluster, context };

@@ -14,9 +14,12 @@ export interface BackendArgs {
   readonly client: string;
 }
 
-/** The application's API. It is declared with the schema it needs, so it never runs before it. */
+/**
+ * A release's API. It is declared with the schema it needs, so it never runs before it. The release
+ * before keeps its own until all is done.
+ */
 export class Backend extends pulumi.ComponentResource {
-  /** Where other pods reach it, e.g. http://backend:8080. */
+  /** Where this release's frontend reaches it, e.g. http://backend-1-0-0:8080. */
   readonly url: pulumi.Output<string>;
 
   constructor(name: string, args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -24,7 +27,7 @@ export class Backend extends pulumi.ComponentResource {
     const { database } = args;
     const credentials = "/etc/backend";
     const workload = new HttpWorkload(
-      `${name}-workload`,
+      `${name}-${args.release}`,
       {
         app: name,
         namespace: args.namespace,

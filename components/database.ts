@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseAddress } from "../kube/postgres";
 import { Credentials } from "./credentials";
+import { databaseSecret, ownerOf } from "./databaseCredentials";
 import { DatabaseRoles } from "./databaseRoles";
-import { DatabaseServer } from "./databaseServer";
+import { DatabaseServer, type DataSource } from "./databaseServer";
 import { Pooler } from "./pooler";
+import { nameOfRelease } from "./workload";
 
 export interface DatabaseArgs {
   /** kubeconfig context: the program and the engine reach the server through its API. */
@@ -11,6 +13,10 @@ export interface DatabaseArgs {
   readonly namespace: pulumi.Input<string>;
   /** The namespace as a plain value, for names that must be known in a preview. */
   readonly namespaceName: string;
+  /** The passwords of the server's own roles. */
+  readonly credentials: Credentials;
+  /** What the volume starts as; without it, as an empty database. */
+  readonly from?: DataSource | undefined;
   /** Name of the database and prefix of its roles. */
   readonly database: string;
   /** The release whose backend logs in. */
@@ -53,25 +59,12 @@ export class Database extends pulumi.ComponentResource {
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Database", name, {}, opts);
-    const { namespace, context, database, release } = args;
+    const { namespace, context, database, release, credentials } = args;
     const inside = { parent: this };
 
-    const credentials = new Credentials(
-      `${name}-credentials`,
-      {
-        namespace,
-        protect: args.protect,
-        secret: "database",
-        keys: ["superuser-password", "owner-password", "pooler-password"],
-        files: (passwords) => ({
-          "userlist.txt": `"pooler" "${passwords["pooler-password"] ?? ""}"\n`,
-        }),
-      },
-      inside,
-    );
     const logins = new Map(
       args.releases.map((version) => {
-        const secret = `backend-${version.replace(/[^a-z0-9]+/gi, "-")}`;
+        const secret = nameOfRelease("backend", version);
         return [
           version,
           new Credentials(
@@ -87,6 +80,7 @@ export class Database extends pulumi.ComponentResource {
       {
         namespace,
         image: `${args.server.image}:${args.server.version}`,
+        from: args.from,
         secret: credentials.secret,
         storage: args.storage,
         storageClass: args.storageClass,
@@ -103,6 +97,7 @@ export class Database extends pulumi.ComponentResource {
         server: { context, namespace: args.namespaceName, app: server.app, port: server.port },
         superuserPassword: credentials.password("superuser-password"),
         database,
+        cloneId: args.from?.cloneId,
         ownerPassword: credentials.password("owner-password"),
         release,
         loginPasswords: new Map(
@@ -133,17 +128,8 @@ export class Database extends pulumi.ComponentResource {
 
     this.claim = server.claim;
     this.address = pulumi
-      .all([namespace, roles.database, roles.owner, credentials.secret])
-      .apply(([namespace, database, role, secret]) => ({
-        context,
-        namespace,
-        app: server.app,
-        port: server.port,
-        database,
-        role,
-        secret,
-        secretKey: "owner-password",
-      }));
+      .all([namespace, roles.database, credentials.secret])
+      .apply(([namespace]) => addressOf(context, namespace, database));
     this.login = {
       host: pooler.service,
       port: pooler.port,
@@ -153,4 +139,23 @@ export class Database extends pulumi.ComponentResource {
     };
     this.registerOutputs({ address: this.address, login: this.login, claim: this.claim });
   }
+}
+
+/** Where a server of an environment is, for whoever acts as the database's owner. */
+export function addressOf(
+  context: string,
+  namespace: string,
+  database: string,
+  app = "database",
+): DatabaseAddress {
+  return {
+    context,
+    namespace,
+    app,
+    port: 5432,
+    database,
+    role: ownerOf(database),
+    secret: databaseSecret,
+    secretKey: "owner-password",
+  };
 }

@@ -1,6 +1,7 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import { openTunnel, portFor } from "../kube/tunnel";
+import { ownerOf } from "./databaseCredentials";
 import { settledWith } from "./order";
 
 export interface DatabaseRolesArgs {
@@ -9,6 +10,11 @@ export interface DatabaseRolesArgs {
   readonly superuserPassword: pulumi.Input<string>;
   /** The database, also the prefix of its roles. */
   readonly database: string;
+  /**
+   * The clone the server's data came from: it has database, owner and group, but no login of a
+   * release. Left out for a fresh server.
+   */
+  readonly cloneId?: string | undefined;
   readonly ownerPassword: pulumi.Input<string>;
   /** The release whose backend logs in now, e.g. 1.0.0. */
   readonly release: string;
@@ -56,60 +62,63 @@ export class DatabaseRoles extends pulumi.ComponentResource {
       return resource;
     };
 
-    const owner = declare(
-      new postgresql.Role(
-        `${name}-owner`,
-        { name: `${args.database}_owner`, login: true, password: args.ownerPassword },
-        chained(),
-      ),
-    );
-    const group = declare(
-      new postgresql.Role(`${name}-app`, { name: `${args.database}_app`, login: false }, chained()),
-    );
-    const database = declare(
-      new postgresql.Database(
-        `${name}-database`,
-        {
-          name: args.database,
-          owner: owner.name,
-          // template1 has the pooler's function and pg_stat_statements (serverSetup.ts).
-          template: "template1",
-          encoding: "UTF8",
-          lcCollate: locale,
-          lcCtype: locale,
-        },
-        { ...chained(), protect: args.protect },
-      ),
-    );
-    for (const [objectType, privileges] of Object.entries(appPrivileges)) {
+    const group = `${args.database}_app`;
+    const owner = ownerOf(args.database);
+    if (args.cloneId === undefined) {
       declare(
-        new postgresql.DefaultPrivileges(
-          `${name}-app-${objectType}s`,
-          {
-            owner: owner.name,
-            role: group.name,
-            database: database.name,
-            schema: "public",
-            objectType,
-            privileges,
-          },
+        new postgresql.Role(
+          `${name}-owner`,
+          { name: owner, login: true, password: args.ownerPassword },
           chained(),
         ),
       );
+      declare(new postgresql.Role(`${name}-app`, { name: group, login: false }, chained()));
+      declare(
+        new postgresql.Database(
+          `${name}-database`,
+          {
+            name: args.database,
+            owner,
+            // template1 has the pooler's function and pg_stat_statements (serverSetup.ts).
+            template: "template1",
+            encoding: "UTF8",
+            lcCollate: locale,
+            lcCtype: locale,
+          },
+          { ...chained(), protect: args.protect },
+        ),
+      );
+      for (const [objectType, privileges] of Object.entries(appPrivileges)) {
+        declare(
+          new postgresql.DefaultPrivileges(
+            `${name}-app-${objectType}s`,
+            {
+              owner,
+              role: group,
+              database: args.database,
+              schema: "public",
+              objectType,
+              privileges,
+            },
+            chained(),
+          ),
+        );
+      }
     }
+    const generation = args.cloneId === undefined ? "" : `-${args.cloneId}`;
     for (const [release, password] of args.loginPasswords) {
       declare(
         new postgresql.Role(
-          `${name}-login-${release}`,
-          { name: loginOf(args.database, release), login: true, roles: [group.name], password },
+          `${name}-login-${release}${generation}`,
+          { name: loginOf(args.database, release), login: true, roles: [group], password },
           chained(),
         ),
       );
     }
 
-    this.owner = owner.name;
     // With the last of the chain, all of the above is there.
-    this.database = settledWith(database.name, ...last.map(({ urn }) => urn));
+    this.database = settledWith(args.database, ...last.map(({ urn }) => urn));
+    this.owner = settledWith(owner, this.database);
     this.login = settledWith(loginOf(args.database, args.release), this.database);
     this.registerOutputs({ owner: this.owner, database: this.database, login: this.login });
   }
@@ -138,7 +147,7 @@ export class DatabaseRoles extends pulumi.ComponentResource {
 }
 
 /** The role that a release's backend logs in with. */
-function loginOf(database: string, release: string): string {
+export function loginOf(database: string, release: string): string {
   return `${database}_app_${release.replace(/[^a-z0-9]+/gi, "_")}`;
 }
 

@@ -12,8 +12,20 @@ import {
   unawaited,
 } from "./workload";
 
+/** Another server's data: a VolumeSnapshot in the same namespace, and the clone it belongs to. */
+export interface DataSource {
+  /** Part of the claim's name: a claim's source cannot change, so another clone is another claim. */
+  readonly cloneId: string;
+  /** The VolumeSnapshot's name, known once it is ready to use. */
+  readonly snapshot: pulumi.Input<string>;
+}
+
 export interface DatabaseServerArgs {
+  /** The pod's label and the Service's name; `database` where left out. */
+  readonly app?: string;
   readonly namespace: pulumi.Input<string>;
+  /** What the volume starts as; without it, as a fresh cluster of initdb's. */
+  readonly from?: DataSource | undefined;
   /** Image and version of PostgreSQL; the official image's contract. */
   readonly image: string;
   /** The Secret with `superuser-password` and `pooler-password`. */
@@ -29,15 +41,13 @@ export interface DatabaseServerArgs {
   readonly clients: readonly string[];
 }
 
-/** The pod's label and the Service's name. */
-const app = "database";
 const port = 5432;
 /** uid of `postgres` in the official image. */
 const postgresUser = 999;
 
 /** PostgreSQL: one pod on one claim that no second pod can mount, and the Service to reach it. */
 export class DatabaseServer extends pulumi.ComponentResource {
-  readonly app = app;
+  readonly app: string;
   readonly port = port;
   /** The Service's name, known once the server accepts connections. */
   readonly service: pulumi.Output<string>;
@@ -47,18 +57,19 @@ export class DatabaseServer extends pulumi.ComponentResource {
 
   constructor(name: string, args: DatabaseServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:DatabaseServer", name, {}, opts);
-    const { namespace } = args;
+    const { namespace, from, app = "database" } = args;
     const kept = { parent: this, protect: args.protect };
 
     const claim = new k8s.core.v1.PersistentVolumeClaim(
       `${name}-claim`,
       {
-        metadata: metadataOf(app, namespace, unawaited),
+        metadata: metadataOf(from ? `${app}-${from.cloneId}` : app, namespace, unawaited),
         spec: {
           // ReadWriteOnce would let two pods of one node run a server on one data folder.
           accessModes: ["ReadWriteOncePod"],
           resources: { requests: { storage: args.storage } },
           ...(args.storageClass ? { storageClassName: args.storageClass } : {}),
+          ...(from ? { dataSource: snapshotNamed(from.snapshot) } : {}),
         },
       },
       kept,
@@ -90,10 +101,15 @@ export class DatabaseServer extends pulumi.ComponentResource {
       },
       { ...kept, customTimeouts: { create: "3m", update: "3m" } },
     );
+    this.app = app;
     this.claim = claim.metadata.name;
     this.service = settledWith(service.metadata.name, this.statefulSet.metadata.name);
     this.registerOutputs({ service: this.service, claim: this.claim });
   }
+}
+
+function snapshotNamed(name: pulumi.Input<string>) {
+  return { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name };
 }
 
 function podOf(

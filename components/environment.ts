@@ -11,6 +11,8 @@ export interface EnvironmentArgs {
    * namespace and nowhere else. Left out when the kubeconfig's user has its rights already.
    */
   readonly deployer?: string | undefined;
+  /** The release that is let in: nothing of this stack changes before it is. */
+  readonly release: pulumi.Input<string>;
   /** Whether Pulumi refuses to delete the namespace, and with it all that is in it. */
   readonly protect: boolean;
 }
@@ -36,6 +38,7 @@ export class Environment extends pulumi.ComponentResource {
             "app.kubernetes.io/part-of": args.namespace,
             "pod-security.kubernetes.io/enforce": "restricted",
           },
+          annotations: { "stateful-cd/release": args.release },
         },
       },
       { ...inside, protect: args.protect },

@@ -4,8 +4,9 @@ import { declareReach } from "./network";
 import { settledWith } from "./order";
 import {
   httpProbe,
-  labelsOf,
+  labelsOfRelease,
   metadataOf,
+  nameOfRelease,
   resourcesOf,
   rolloutTimeouts,
   restrictedContainer,
@@ -13,18 +14,17 @@ import {
 } from "./workload";
 
 export interface HttpWorkloadArgs {
-  /** The pods' label and the Service's name. */
+  /** The pods' label. */
   readonly app: string;
   readonly namespace: pulumi.Input<string>;
   readonly image: string;
-  /** The release, told to the process and to whoever looks at the pods. */
+  /** The release: part of every object's name, so that two releases run side by side. */
   readonly release: string;
   readonly replicas: number;
   readonly env: Record<string, pulumi.Input<string>>;
   readonly annotations?: Record<string, pulumi.Input<string>>;
   /** A Secret mounted as a folder. */
   readonly secret?: { readonly name: pulumi.Input<string>; readonly mountPath: string };
-  readonly nodePort?: number | undefined;
   /** App labels that may connect. */
   readonly clients: readonly string[] | "anyone";
   /** App labels that it connects to. */
@@ -36,26 +36,32 @@ const user = 10001;
 /** How long a pod that is going away still serves: Services take a moment to stop sending to it. */
 const shutdownDelayMs = 5_000;
 
-/** A stateless HTTP server: Deployment, Service and NetworkPolicy. */
+/**
+ * A release of a stateless HTTP server: Deployment, Service and NetworkPolicy of its own. The next
+ * release gets others, and these are deleted when everything else is done.
+ */
 export class HttpWorkload extends pulumi.ComponentResource {
+  readonly port = port;
+  /** Where other pods reach this release, known once it serves. */
   readonly url: pulumi.Output<string>;
 
   constructor(name: string, args: HttpWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:HttpWorkload", name, {}, opts);
-    const { app, namespace } = args;
+    const { app, namespace, release } = args;
+    const labels = labelsOfRelease(app, release);
     const deployment = new k8s.apps.v1.Deployment(
       `${name}-deployment`,
       {
-        metadata: metadataOf(app, namespace),
+        metadata: metadataOf(nameOfRelease(app, release), namespace),
         spec: {
           replicas: args.replicas,
           // An image that cannot be pulled is an error within a minute and a half, not ten.
           progressDeadlineSeconds: 90,
-          selector: { matchLabels: labelsOf(app) },
+          selector: { matchLabels: labels },
           strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
           template: {
             metadata: {
-              labels: { ...labelsOf(app), "app.kubernetes.io/version": args.release },
+              labels,
               ...(args.annotations ? { annotations: args.annotations } : {}),
             },
             spec: podOf(args),

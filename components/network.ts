@@ -1,37 +1,42 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { labelsOf, metadataOf, unawaited } from "./workload";
+import { labelsOf, labelsOfRelease, metadataOf, nameOfRelease, unawaited } from "./workload";
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
 
 /** How a workload is reached and what it may reach: inside its namespace, by app label. */
 export interface ReachArgs {
-  /** App label of the pods, and the Service's name. */
+  /** App label of the pods. */
   readonly app: string;
+  /** Only the pods of this release; otherwise all of the app's. */
+  readonly release?: string | undefined;
   readonly namespace: pulumi.Input<string>;
   readonly port: number;
   readonly portName: string;
-  /** Also on each node, at this port. */
-  readonly nodePort?: number | undefined;
   /** App labels that may connect. */
   readonly clients: readonly string[] | "anyone";
   /** App labels that it connects to. */
   readonly calls: readonly string[];
 }
 
-/** Declares the Service of a workload, and the NetworkPolicy that lets its traffic through. */
+/**
+ * Declares the Service of a workload, named like the app (and the release), and the NetworkPolicy
+ * that lets its traffic through.
+ */
 export function declareReach(
   name: string,
   args: ReachArgs,
   opts: pulumi.CustomResourceOptions,
 ): k8s.core.v1.Service {
-  const { app, namespace, port, portName, nodePort } = args;
+  const { app, release, namespace, port, portName } = args;
+  const objectName = release === undefined ? app : nameOfRelease(app, release);
+  const pods = release === undefined ? labelsOf(app) : labelsOfRelease(app, release);
   new k8s.networking.v1.NetworkPolicy(
     `${name}-traffic`,
     {
-      metadata: metadataOf(app, namespace),
+      metadata: metadataOf(objectName, namespace),
       spec: {
-        podSelector: { matchLabels: labelsOf(app) },
+        podSelector: { matchLabels: pods },
         policyTypes: ["Ingress", "Egress"],
         ingress: [
           {
@@ -48,19 +53,8 @@ export function declareReach(
     `${name}-service`,
     {
       // It never waits for endpoints: what brings them is waited for already.
-      metadata: metadataOf(app, namespace, unawaited),
-      spec: {
-        selector: labelsOf(app),
-        type: nodePort === undefined ? "ClusterIP" : "NodePort",
-        ports: [
-          {
-            name: portName,
-            port,
-            targetPort: port,
-            ...(nodePort === undefined ? {} : { nodePort }),
-          },
-        ],
-      },
+      metadata: metadataOf(objectName, namespace, unawaited),
+      spec: { selector: pods, ports: [{ name: portName, port, targetPort: port }] },
     },
     opts,
   );

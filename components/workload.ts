@@ -9,6 +9,16 @@ export function labelsOf(app: string): Record<"app.kubernetes.io/name", string> 
   return { "app.kubernetes.io/name": app };
 }
 
+/** The label that tells the pods of releases apart while both serve. */
+export function labelsOfRelease<R extends Input<string>>(app: string, release: R) {
+  return { ...labelsOf(app), "app.kubernetes.io/version": release };
+}
+
+/** What a release's own objects are called, e.g. backend-2-0-0. */
+export function nameOfRelease(app: string, release: string): string {
+  return `${app}-${release.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
+}
+
 /**
  * Name, namespace, and the label that tells which environment an object belongs to. The label has a
  * second purpose: in the preview of a new environment its value is unknown, and only a field that

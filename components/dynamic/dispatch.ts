@@ -34,13 +34,24 @@ export async function dispatch(kind: Kind, method: Method, args: unknown[]): Pro
 
 async function run(kind: Kind, method: Method, args: Properties[]): Promise<unknown> {
   // What arrives is text that Pulumi stored; `inputs` says what it is made of.
-  const { inputs: names, load } = kinds[kind] as unknown as DeclaredKind<Properties, Properties>;
+  const {
+    inputs: names,
+    ignored,
+    isChecked,
+    load,
+  } = kinds[kind] as unknown as DeclaredKind<Properties, Properties>;
   const [first = {}, second = {}, third = {}] = args;
   switch (method) {
-    case "check":
-      return { inputs: pick(second, names) };
-    case "diff":
-      return { changes: isChanged(names, second, third) };
+    case "check": {
+      const inputs = pick(second, names);
+      const previous = Object.keys(first).length > 0 ? pick(first, names) : undefined;
+      if (isChecked) await (await load()).check?.(inputs, previous);
+      return { inputs };
+    }
+    case "diff": {
+      const compared = names.filter((name) => !ignored?.includes(name));
+      return { changes: isChanged(compared, second, third) };
+    }
     case "create": {
       const resource = await load();
       const inputs = pick(first, names);

@@ -1,4 +1,5 @@
 import type { MigrationInputs } from "./migration";
+import type { PromotionGateInputs } from "./promotionGate";
 import type { DeclaredKind } from "./resourceKind";
 import type { SampleDataInputs } from "./sampleData";
 import type { SchemaBaselineInputs } from "./schemaBaseline";
@@ -16,6 +17,11 @@ export const kinds = {
     ["database", "folder", "through", "digest", "deadlineSeconds"],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
   ),
+  promotionGate: declare<PromotionGateInputs>(
+    ["release", "releaseDigest", "evidence", "bootstrap", "database", "isPreview"],
+    async () => (await import("./promotionGate.js")).promotionGate,
+    { ignored: ["evidence", "bootstrap", "isPreview"], isChecked: true },
+  ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],
     async () => (await import("./sampleData.js")).sampleData,
@@ -28,6 +34,7 @@ export type Kind = keyof typeof kinds;
 function declare<I extends object>(
   inputs: DeclaredKind<I, object>["inputs"],
   load: DeclaredKind<I, object>["load"],
+  more: Pick<DeclaredKind<I, object>, "ignored" | "isChecked"> = {},
 ): DeclaredKind<I, object> {
-  return { inputs, load };
+  return { inputs, load, ...more };
 }

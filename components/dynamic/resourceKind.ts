@@ -8,6 +8,11 @@
 export interface ResourceKind<I extends object, O extends object> {
   /** The resource's id in Pulumi's state. */
   identify(inputs: I): string;
+  /**
+   * Refuses, by throwing, what may not be; asked in previews too.
+   * @param previous the inputs of the last run, if there was one
+   */
+  check?(inputs: I, previous: I | undefined): Promise<void>;
   /** Makes it so, or finds it so. Runs again after any failure. */
   reconcile(inputs: I): Promise<O>;
   /** What is there now; undefined when it is gone. Differences go into the output `drift`. */
@@ -18,5 +23,9 @@ export interface ResourceKind<I extends object, O extends object> {
 export interface DeclaredKind<I extends object, O extends object> {
   /** The declared inputs by name: what is stored and compared. */
   readonly inputs: readonly (keyof I & string)[];
+  /** Inputs whose change alone is no change of the resource. */
+  readonly ignored?: readonly (keyof I & string)[];
+  /** Whether the implementation has a `check`; it is loaded for it. */
+  readonly isChecked?: boolean;
   readonly load: () => Promise<ResourceKind<I, O>>;
 }

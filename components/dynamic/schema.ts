@@ -40,7 +40,7 @@ export async function applyThrough(inputs: SchemaInputs, through: string): Promi
 
 /** A session on the database as the role that owns the schema, ended afterwards. */
 export async function withDatabase<T>(
-  { database, deadlineSeconds }: SchemaInputs,
+  { database, deadlineSeconds }: Pick<SchemaInputs, "database" | "deadlineSeconds">,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const client = await connectToPostgres(database, deadlineSeconds, applicationName);
