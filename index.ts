@@ -67,7 +67,11 @@ export default async function deliver() {
     onCluster,
   );
 
-  const schema = new SchemaHistory("schema", { database: database.address, ...history });
+  const schema = new SchemaHistory("schema", {
+    ...history,
+    database: database.address,
+    releaseDigest,
+  });
 
   if (settings.sampleData) {
     new SampleData("sample-data", {

@@ -104,7 +104,9 @@ function readConfig(project: string): Record<string, unknown> {
     // A version that looks like a number is still a version.
     if (key.startsWith(`${project}:`)) config[name] = name === "release" ? text : parseValue(text);
   }
-  for (const key of ["sampleData", "promotion"]) if (isEmpty(config[key])) delete config[key];
+  // Pulumi.yaml gives every key a default; of these it means that there is none.
+  if (isEmpty(config.sampleData)) delete config.sampleData;
+  if (isEmpty(config.promotion)) delete config.promotion;
   if (config.source === "") delete config.source;
   const context = process.env.STATEFUL_CD_CONTEXT;
   if (context && typeof config.cluster === "object") {

@@ -14,6 +14,10 @@ export interface SchemaHistoryArgs {
   readonly baseline?: DeclaredMigration | undefined;
   /** The migrations after it, in order, up to the release's last one. */
   readonly migrations: readonly DeclaredMigration[];
+  /** sha256 over everything the release consists of: the journal notes that it was let in. */
+  readonly releaseDigest: string;
+  /** The clone that the database is, if it is one. */
+  readonly cloneId?: string | undefined;
   /** Seconds to wait for a starting server, and for another run's lock. */
   readonly deadlineSeconds?: number;
 }
@@ -73,11 +77,18 @@ export class SchemaHistory extends pulumi.ComponentResource {
     const common = {
       database: args.database,
       folder: args.folder,
+      cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };
     const baseline = new SchemaBaseline(
       `${name}-baseline`,
-      { ...common, through: args.baseline?.id ?? "", digest: args.baseline?.digest ?? "" },
+      {
+        ...common,
+        through: args.baseline?.id ?? "",
+        digest: args.baseline?.digest ?? "",
+        releaseDigest: args.releaseDigest,
+        last: args.migrations.at(-1)?.id ?? args.baseline?.id ?? "",
+      },
       { parent: this, retainOnDelete: true },
     );
     let last: SchemaBaseline | Migration = baseline;

@@ -28,8 +28,8 @@ export async function readOutputs(stack: string): Promise<KnownOutputs> {
   );
   const entries = await Promise.all(
     Object.keys(outputsShape.shape).map(async (key) => {
-      const { value } = await reference.getOutputDetails(key);
-      return [key, value as unknown] as const;
+      const details = await reference.getOutputDetails(key);
+      return [key, details.value as unknown] as const;
     }),
   );
   const parsed = outputsShape

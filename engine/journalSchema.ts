@@ -11,6 +11,7 @@ import { withTransaction } from "./transaction";
  * - migrations: one row a migration that has begun; no row means pending.
  * - files: what was applied, text included, so that an edit can be shown.
  * - steps: one row a transaction or a statement that runs alone.
+ * - acceptances: the releases that were let in, so that one may go back to them.
  * - recorded_schema: one row, the schema as the last run left it, so that drift can be shown.
  * - backfills: one row a migration with sync.yaml; `position` is the last key done, `watermark` the
  *   last key to do, both NULL or a list of texts.
@@ -101,6 +102,12 @@ const upgrades: readonly string[] = [
     written jsonb NOT NULL,
     written_by text NOT NULL DEFAULT session_user,
     written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );`,
+  `
+  CREATE TABLE stateful_cd.acceptances (
+    release_digest text PRIMARY KEY,
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs,
+    accepted_at timestamptz NOT NULL DEFAULT clock_timestamp()
   );`,
 ];
 

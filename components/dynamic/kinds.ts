@@ -10,11 +10,20 @@ import type { SchemaBaselineInputs } from "./schemaBaseline";
  */
 export const kinds = {
   migration: declare<MigrationInputs>(
-    ["database", "folder", "migration", "digest", "deadlineSeconds"],
+    ["database", "folder", "migration", "digest", "cloneId", "deadlineSeconds"],
     async () => (await import("./migration.js")).migration,
   ),
   schemaBaseline: declare<SchemaBaselineInputs>(
-    ["database", "folder", "through", "digest", "deadlineSeconds"],
+    [
+      "database",
+      "folder",
+      "through",
+      "digest",
+      "releaseDigest",
+      "last",
+      "cloneId",
+      "deadlineSeconds",
+    ],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
   ),
   promotionGate: declare<PromotionGateInputs>(

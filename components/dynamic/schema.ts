@@ -9,6 +9,8 @@ export interface SchemaInputs {
   readonly database: DatabaseAddress;
   /** Folder of the migrations, relative to the project. */
   readonly folder: string;
+  /** The clone the database is; empty for one that is not. Another clone is to be migrated again. */
+  readonly cloneId: string;
   /** Seconds to wait for a starting server, and for another run's lock. */
   readonly deadlineSeconds: number;
 }

@@ -1,3 +1,4 @@
+import { acceptRelease } from "../../engine/acceptance";
 import { inspectSchema } from "../../engine/inspect";
 import { acceptDrift, findDrift } from "../../engine/recordedSchema";
 import { nameOf } from "../../kube/postgres";
@@ -9,6 +10,10 @@ export interface SchemaBaselineInputs extends SchemaInputs {
   readonly through: string;
   /** The chain digest of the baseline's migrations; empty without one. */
   readonly digest: string;
+  /** sha256 over everything the release consists of. */
+  readonly releaseDigest: string;
+  /** The last migration that the release needs. */
+  readonly last: string;
 }
 
 export interface SchemaBaselineOutputs {
@@ -28,6 +33,7 @@ export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOu
     for (const line of await acceptDrift(runOptions(inputs))) {
       console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
     }
+    await acceptRelease(runOptions(inputs), inputs.releaseDigest);
     if (inputs.through !== "") await applyThrough(inputs, inputs.through);
     const { schemaFingerprint } = await withDatabase(inputs, (client) => inspectSchema(client, []));
     return { schemaFingerprint, drift: [] };

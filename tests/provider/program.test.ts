@@ -46,6 +46,7 @@ const config = {
   database: '{"storage":"4Gi","cpu":"250m","memory":"512Mi"}',
   backend: '{"replicas":2}',
   frontend: '{"replicas":2}',
+  clone: "{}",
 };
 
 describe("the program", function () {

@@ -13,6 +13,7 @@ const complete: Record<string, string> = {
   backend: '{"replicas":2}',
   frontend: '{"replicas":2,"nodePort":30080}',
   sampleData: "{}",
+  clone: "{}",
 };
 
 function loadWith(changes: Record<string, string | undefined>) {
