@@ -4,8 +4,9 @@ import path from "node:path";
 import { build } from "esbuild";
 
 /**
- * Bundles one release of backend or frontend: `server.ts` for Node into server.js, and where there
- * is a `page/`, its page.ts for browsers into page/page.js beside the page's other files.
+ * Bundles one release of backend or frontend: `server.ts` for Node into server.js, and where
+ * there is a `page/`, its page.ts for browsers into page/page.js and its styles.css with what that
+ * imports into page/styles.css, beside the page's other files.
  */
 export async function bundleApplication(source: string, target: string): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o755 });
@@ -23,12 +24,12 @@ export async function bundleApplication(source: string, target: string): Promise
   if (!existsSync(page)) return;
   await cp(page, path.join(target, "page"), {
     recursive: true,
-    filter: (file) => !file.endsWith(".ts"),
+    filter: (file) => !/\.(ts|css)$/.test(file),
   });
-  if (!existsSync(path.join(page, "page.ts"))) return;
+  const entryPoints = ["page.ts", "styles.css"].map((name) => path.join(page, name));
   await build({
-    entryPoints: [path.join(page, "page.ts")],
-    outfile: path.join(target, "page", "page.js"),
+    entryPoints: entryPoints.filter((file) => existsSync(file)),
+    outdir: path.join(target, "page"),
     bundle: true,
     platform: "browser",
     target: "es2022",

@@ -2,6 +2,7 @@
  * BBQ Bookkeeper as it ships, on this machine: the bundled servers as processes of their own, and a
  * balancer in front of them that behaves like a Service.
  */
+import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
@@ -11,7 +12,9 @@ import { bundleApplication } from "../local/bundle";
 import type { TestDatabase } from "./postgres";
 
 const root = path.join(__dirname, "..", "..");
-export const release = "1.0.0";
+
+/** A release that this folder holds. */
+export type Version = "1.0.0" | "2.0.0";
 
 /** One server process. */
 export interface Running {
@@ -50,7 +53,10 @@ after(() => {
 export function useBookkeeper(): void {
   before(async function bundleOnce() {
     this.timeout(120_000);
-    await Promise.all([bundled("backend"), bundled("frontend")]);
+    const versions = ["1.0.0", "2.0.0"] as const;
+    await Promise.all(
+      versions.flatMap((version) => [bundled("backend", version), bundled("frontend", version)]),
+    );
   });
   afterEach(() => {
     for (const end of endings.splice(0)) end();
@@ -59,25 +65,29 @@ export function useBookkeeper(): void {
   });
 }
 
-export function bundled(part: "backend" | "frontend"): Promise<string> {
-  const known = bundles.get(part);
+export function bundled(part: "backend" | "frontend", version: Version = "1.0.0"): Promise<string> {
+  const name = `${part}-${version}`;
+  const known = bundles.get(name);
   if (known !== undefined) return known;
-  const target = path.join(scratchFolder(), part);
-  const made = bundleApplication(path.join(root, "app", part, release), target).then(() => target);
-  bundles.set(part, made);
+  const target = path.join(scratchFolder(), name);
+  const made = bundleApplication(path.join(root, "app", part, version), target).then(() => target);
+  bundles.set(name, made);
   return made;
 }
 
 /**
  * Applies 0001, optionally with generated rows, and makes a login that may do no more than the
  * application's group role gives it. Returns the environment a backend needs.
+ * @param version the release whose schema is expanded to, from 1.0.0's
  */
 export async function prepareDatabase(
   database: Database,
   sampleRows?: number,
+  version: Version = "1.0.0",
 ): Promise<Record<string, string>> {
   await database.query(readFileSync(path.join(root, "migrations/0001-bookkeeper.sql"), "utf8"));
   if (sampleRows !== undefined) await generateSample(database, sampleRows, "test");
+  if (version === "2.0.0") await runFixture(database, "expand");
   const role = `bbq_${database.name}`;
   const password = "only-for-this-test";
   await database.query(`
@@ -93,6 +103,16 @@ export async function prepareDatabase(
     DATABASE_USER: role,
     DATABASE_PASSWORD_FILE: file,
   };
+}
+
+/** Takes away what only release 1.0.0 needed. */
+export function contractDatabase(database: Database): Promise<void> {
+  return runFixture(database, "contract");
+}
+
+async function runFixture(database: Database, phase: "expand" | "contract"): Promise<void> {
+  const file = path.join(root, "tests/fixtures/bookkeeper-2.0.0", `${phase}.sql`);
+  await database.query(readFileSync(file, "utf8"));
 }
 
 /** Runs app/sample-data.sql as the program does: settings and file in one transaction. */
@@ -113,17 +133,22 @@ export async function generateSample(
 }
 
 /** Starts a backend and waits until it is ready. */
-export async function startBackend(environment: Record<string, string>): Promise<Running> {
-  return started(path.join(await bundled("backend"), "server.js"), environment);
+export async function startBackend(
+  environment: Record<string, string>,
+  version: Version = "1.0.0",
+): Promise<Running> {
+  const server = path.join(await bundled("backend", version), "server.js");
+  return started(server, { RELEASE: version, ...environment });
 }
 
 /** Starts a frontend in front of a backend's URL and waits until it is ready. */
 export async function startFrontend(
   backendUrl: string,
   environment: Record<string, string> = {},
+  version: Version = "1.0.0",
 ): Promise<Running> {
-  const server = path.join(await bundled("frontend"), "server.js");
-  return started(server, { BACKEND_URL: backendUrl, ...environment });
+  const server = path.join(await bundled("frontend", version), "server.js");
+  return started(server, { BACKEND_URL: backendUrl, RELEASE: version, ...environment });
 }
 
 /** Runs a server with just this environment and returns how it ended and what it wrote. */
@@ -139,7 +164,6 @@ async function started(server: string, environment: Record<string, string>): Pro
   const port = Number(environment.PORT ?? (await freePort()));
   const { child, log } = launch(server, {
     PORT: String(port),
-    RELEASE: release,
     SHUTDOWN_DELAY_MS: "1500",
     ...environment,
   });
@@ -233,6 +257,15 @@ export async function call(
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: await response.json(), headers: response.headers };
+}
+
+/** The status, the detail and the fields at fault of a refusal. */
+export async function refusal(answer: ReturnType<typeof call>): Promise<unknown[]> {
+  const { status, body, headers } = await answer;
+  assert.equal(headers.get("content-type"), "application/problem+json; charset=utf-8");
+  const problem = body as { status: number; detail: string; errors?: { field: string }[] };
+  assert.equal(problem.status, status);
+  return [status, problem.detail, ...(problem.errors ?? []).map(({ field }) => field)];
 }
 
 export function pause(milliseconds: number): Promise<void> {

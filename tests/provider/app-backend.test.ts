@@ -3,6 +3,7 @@ import {
   call,
   logged,
   prepareDatabase,
+  refusal,
   type Running,
   startBackend,
   useBookkeeper,
@@ -31,15 +32,6 @@ describe("the backend's API", () => {
     call(`${backend.url}${path}`, method, body, headers);
   const stock = () =>
     database.query("SELECT id::int, name, quantity, warehouse_name FROM inventory ORDER BY id");
-
-  /** The status, the detail and the fields at fault of a refusal. */
-  async function refusal(answer: ReturnType<typeof call>): Promise<unknown[]> {
-    const { status, body, headers } = await answer;
-    assert.equal(headers.get("content-type"), "application/problem+json; charset=utf-8");
-    const problem = body as { status: number; detail: string; errors?: { field: string }[] };
-    assert.equal(problem.status, status);
-    return [status, problem.detail, ...(problem.errors ?? []).map(({ field }) => field)];
-  }
 
   it("lists items whole, with the release and a request id in the headers", async () => {
     const { status, body, headers } = await get("/api/inventory?limit=1");

@@ -1,33 +1,23 @@
 import { strict as assert } from "node:assert";
-import { mkdirSync, mkdtempSync } from "node:fs";
-import path from "node:path";
-import {
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from "playwright-core";
+import type { BrowserContextOptions, Page } from "playwright-core";
 import {
   prepareDatabase,
   type Running,
-  scratchFolder,
   startBackend,
   startFrontend,
   useBookkeeper,
 } from "../bookkeeper";
+import {
+  assertFocus,
+  hasFocus,
+  namesIn,
+  phone,
+  screenshot,
+  tabTo,
+  useBrowser,
+  waitForToast,
+} from "../browser";
 import { useDatabase } from "../postgres";
-
-const artifacts = path.join(__dirname, "../../../tests/artifacts");
-const flags = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 describe("the page, in a real browser", function () {
   this.timeout(90_000);
@@ -36,71 +26,16 @@ describe("the page, in a real browser", function () {
   let environment: Record<string, string>;
   let backend: Running;
   let frontend: Running;
-  let browser: BrowserContext | undefined;
-  const complaints: string[] = [];
+  const browser = useBrowser();
 
   beforeEach(async () => {
-    mkdirSync(artifacts, { recursive: true });
     environment = await prepareDatabase(database, 500);
     backend = await startBackend(environment);
     frontend = await startFrontend(backend.url);
-    complaints.length = 0;
-  });
-  afterEach(async () => {
-    await browser?.close();
-    browser = undefined;
   });
 
-  /** A browser with an empty profile of its own; whatever the page complains about is collected. */
-  async function open(options: BrowserContextOptions = {}, address = ""): Promise<Page> {
-    browser = await chromium.launchPersistentContext(
-      mkdtempSync(path.join(scratchFolder(), "chromium-")),
-      {
-        executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-        headless: true,
-        args: flags,
-        locale: "en-US",
-        viewport: { width: 1280, height: 900 },
-        ...options,
-      },
-    );
-    const page = browser.pages()[0] ?? (await browser.newPage());
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-    });
-    page.on("pageerror", (error) => complaints.push(error.message));
-    await page.goto(`${frontend.url}/${address}`);
-    await page.locator(".item").first().waitFor();
-    return page;
-  }
-
-  const screenshot = (page: Page, name: string) =>
-    page.screenshot({ path: path.join(artifacts, `page-${name}.png`) });
-  const names = (page: Page) => page.locator(".item .name").allTextContents();
-  const toast = async (page: Page, text: string) => {
-    await page.locator("#toast", { hasText: text }).waitFor({ timeout: 10_000 });
-  };
-  const hasFocus = (page: Page, selector: string) =>
-    page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`);
-  async function assertFocus(page: Page, selector: string): Promise<void> {
-    await page.locator("dialog[open]").waitFor({ state: "hidden" });
-    await page
-      .waitForFunction(`document.activeElement.matches(${JSON.stringify(selector)})`, undefined, {
-        timeout: 1_000,
-      })
-      .catch(async () => {
-        const actual = await page.evaluate("document.activeElement.outerHTML.slice(0, 80)");
-        assert.fail(`the focus is not on ${selector} but on ${String(actual)}`);
-      });
-  }
-  /** Presses Tab until the element is focused, as a person without a mouse does. */
-  async function tabTo(page: Page, selector: string): Promise<void> {
-    for (let presses = 0; presses < 40; presses++) {
-      if (await hasFocus(page, selector)) return;
-      await page.keyboard.press("Tab");
-    }
-    throw new Error(`Tab does not lead to ${selector}`);
-  }
+  const open = (options: BrowserContextOptions = {}): Promise<Page> =>
+    browser.open(frontend.url, options);
 
   it("adds, counts, moves and removes an item with the keyboard alone", async () => {
     const page = await open();
@@ -115,18 +50,18 @@ describe("the page, in a real browser", function () {
     await page.keyboard.press("Tab");
     await page.keyboard.type("$9.50");
     await page.keyboard.press("Enter");
-    await toast(page, "Added Smoked quail in Omaha, NE.");
+    await waitForToast(page, "Added Smoked quail in Omaha, NE.");
     await assertFocus(page, "#add-item");
 
     await page.locator("#q").focus();
     await page.keyboard.type("smoked qu");
     await page.locator("#shown", { hasText: "1 item, that is all." }).waitFor();
-    assert.deepEqual(await names(page), ["Smoked quail"]);
+    assert.deepEqual(await namesIn(page), ["Smoked quail"]);
     await tabTo(page, ".count");
     await page.keyboard.press("Enter");
     await page.keyboard.type("10");
     await page.keyboard.press("Enter");
-    await toast(page, "Smoked quail in Omaha, NE: 10.");
+    await waitForToast(page, "Smoked quail in Omaha, NE: 10.");
     await assertFocus(page, ".count");
 
     await tabTo(page, ".move");
@@ -135,7 +70,7 @@ describe("the page, in a real browser", function () {
     await page.keyboard.press("Tab");
     await page.keyboard.type("10");
     await page.keyboard.press("Enter");
-    await toast(page, "Moved 10 of Smoked quail from Omaha, NE to Boston, MA.");
+    await waitForToast(page, "Moved 10 of Smoked quail from Omaha, NE to Boston, MA.");
     assert.deepEqual(
       await database.query(
         "SELECT warehouse_name, quantity, unit_price FROM inventory WHERE name = 'Smoked quail' ORDER BY id",
@@ -151,10 +86,10 @@ describe("the page, in a real browser", function () {
     await page.locator("#remove-dialog").waitFor();
     await tabTo(page, "#remove-dialog .primary");
     await page.keyboard.press("Enter");
-    await toast(page, "Removed Smoked quail in Omaha, NE.");
+    await waitForToast(page, "Removed Smoked quail in Omaha, NE.");
     await page.locator("#shown", { hasText: "1 item, that is all." }).waitFor();
     await assertFocus(page, "#main");
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(browser.complaints, []);
   });
 
   it("says next to each field what is wrong, and gives the focus back on Escape", async () => {
@@ -188,7 +123,7 @@ describe("the page, in a real browser", function () {
       .locator("#edit-location-error", { hasText: "Is taken by another warehouse." })
       .waitFor();
     assert.deepEqual(
-      complaints.filter((text) => !/status of (400|409)/.test(text)),
+      browser.complaints.filter((text) => !/status of (400|409)/.test(text)),
       [],
     );
   });
@@ -203,7 +138,7 @@ describe("the page, in a real browser", function () {
     await message.filter({ hasText: "Somebody else changed this item" }).waitFor();
     assert.equal(await page.locator("#count-quantity").inputValue(), "77");
     await page.keyboard.press("Enter");
-    await toast(page, ": 77.");
+    await waitForToast(page, ": 77.");
   });
 
   it("renames a warehouse whose name has odd spaces, and shows its stock", async () => {
@@ -213,7 +148,7 @@ describe("the page, in a real browser", function () {
     await page.getByRole("button", { name: "Edit   Tulsa, OK" }).click();
     await page.locator("#edit-contact").fill("Wanda Ito");
     await page.keyboard.press("Enter");
-    await toast(page, "Saved the warehouse Tulsa, OK.");
+    await waitForToast(page, "Saved the warehouse Tulsa, OK.");
     const query = "SELECT contact_name FROM warehouses WHERE location = '  Tulsa, OK'";
     assert.deepEqual(await database.query(query), [{ contact_name: "Wanda Ito" }]);
     await page.getByRole("link", { name: "See stock in   Tulsa, OK" }).click();
@@ -240,7 +175,7 @@ describe("the page, in a real browser", function () {
     await page.locator("#clear-filters").click();
     await page.locator(".item").first().waitFor();
     await assertFocus(page, "#q");
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(browser.complaints, []);
   });
 
   it("says that it is offline, and recovers by itself without saving twice", async () => {
@@ -266,7 +201,7 @@ describe("the page, in a real browser", function () {
     await page.locator("#add-warehouse-name").selectOption("Boston , GA");
     await page.locator("#add-quantity").fill("1");
     await page.keyboard.press("Enter");
-    await toast(page, "Added Once only in Boston , GA.");
+    await waitForToast(page, "Added Once only in Boston , GA.");
     assert.equal(lost, 2);
     assert.deepEqual(
       await database.query("SELECT count(*)::int FROM inventory WHERE name = 'Once only'"),
@@ -288,16 +223,11 @@ describe("the page, in a real browser", function () {
     assert.equal(await page.locator("#move-to").inputValue(), "Austin");
     backend = await startBackend({ ...environment, PORT: String(backend.port) });
     await page.keyboard.press("Enter");
-    await toast(page, "Moved 1 of");
+    await waitForToast(page, "Moved 1 of");
   });
 
   it("fits a phone 360 pixels wide, with targets that a thumb can hit", async () => {
-    const page = await open({
-      viewport: { width: 360, height: 740 },
-      deviceScaleFactor: 2,
-      hasTouch: true,
-      isMobile: true,
-    });
+    const page = await open(phone);
     await screenshot(page, "phone");
     const overflows = () => page.evaluate("document.documentElement.scrollWidth > 360");
     assert.equal(await overflows(), false);

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { readCursor, toWordQuery, writeCursor } from "../../app/backend/1.0.0/inventoryList";
+import { readCursor, toWordQuery, writeCursor } from "../../app/backend/1.0.0/keysetPage";
 import { isConnectionLost } from "../../app/backend/1.0.0/databaseErrors";
 import { readSettings, serviceSettings } from "../../app/service/1.0.0/settings";
 import { describeError } from "../../app/service/1.0.0/service";

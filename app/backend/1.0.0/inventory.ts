@@ -1,30 +1,17 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { Problem } from "../../service/1.0.0/problem";
 import { type Receipt, writeOnce } from "./appliedRequests";
 import type { Database, Query } from "./database";
-import { idInPath, mostQuantity, parse, text, whole } from "./input";
+import { idInPath, parse, text } from "./input";
 import { listItems, listQuery } from "./inventoryList";
+import { changeBody, changeQuantity, newItemFields, removeItem } from "./itemChanges";
 import { moveBody, moveStock } from "./moveStock";
-import { noItem, noWarehouse } from "./refusals";
+import { noWarehouse } from "./refusals";
 
 const newItem = z.strictObject({
-  name: text(200),
-  quantity: whole(0, mostQuantity),
-  unitPrice: z
-    .string("must be an amount such as 12.50")
-    .regex(/^\d{1,10}(\.\d{1,2})?$/, "must be an amount such as 12.50")
-    .nullable()
-    .default(null),
+  ...newItemFields,
   /** The location of an existing warehouse, byte for byte. */
   warehouse: text(200),
-});
-
-const changeBody = z.strictObject({
-  /** Added to the quantity; negative takes away. */
-  change: whole(-mostQuantity, mostQuantity).refine((n) => n !== 0, { error: "must not be 0" }),
-  /** The quantity the person saw; given, the change is refused if it is another one by now. */
-  expected: whole(0, mostQuantity).optional(),
 });
 
 export function inventoryRoutes(app: FastifyInstance, database: Database): void {
@@ -63,53 +50,4 @@ async function addItem(query: Query, item: z.output<typeof newItem>): Promise<Re
   );
   if (added === undefined) throw noWarehouse("warehouse", item.warehouse);
   return { id: added.id };
-}
-
-async function changeQuantity(
-  query: Query,
-  id: number,
-  { change, expected }: z.output<typeof changeBody>,
-): Promise<Receipt> {
-  const [changed] = await query<{ quantity: number }>(
-    `UPDATE inventory SET quantity = quantity + $2
-     WHERE id = $1 AND quantity::bigint + $2 BETWEEN 0 AND ${mostQuantity}
-       AND quantity = coalesce($3, quantity)
-     RETURNING quantity`,
-    [id, change, expected],
-  );
-  if (changed !== undefined) return { id, quantity: changed.quantity };
-  const quantity = await findQuantity(query, id);
-  if (expected !== undefined && expected !== quantity) {
-    throw new Problem(
-      409,
-      "Changed meanwhile",
-      `Somebody else changed this item: there are ${quantity} now, not ${expected}.`,
-    );
-  }
-  throw new Problem(
-    409,
-    "Not that many",
-    change < 0 ? `There are only ${quantity}.` : `There can be ${mostQuantity} at most.`,
-  );
-}
-
-async function removeItem(query: Query, id: number): Promise<Receipt> {
-  const removed = await query("DELETE FROM inventory WHERE id = $1 AND quantity = 0 RETURNING id", [
-    id,
-  ]);
-  if (removed.length > 0) return { id };
-  const quantity = await findQuantity(query, id);
-  throw new Problem(
-    409,
-    "Still in stock",
-    `There are ${quantity} of it. Set the quantity to 0 first, or move them.`,
-  );
-}
-
-async function findQuantity(query: Query, id: number): Promise<number> {
-  const [item] = await query<{ quantity: number }>("SELECT quantity FROM inventory WHERE id = $1", [
-    id,
-  ]);
-  if (item === undefined) throw noItem();
-  return item.quantity;
 }

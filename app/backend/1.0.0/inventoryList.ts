@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { Problem } from "../../service/1.0.0/problem";
 import type { Query } from "./database";
-import { mostQuantity } from "./input";
+import { anyText, type ListSource, type Page, pageQuery, readPage } from "./keysetPage";
 
 /** An inventory row as the API shows it; unitPrice is US dollars as decimal text, exact. */
 export interface Item {
@@ -13,120 +12,24 @@ export interface Item {
   dateAdded: string;
 }
 
-export interface ItemPage {
-  items: Item[];
-  /** What asks for the page after this one; null on the last page. */
-  nextCursor: string | null;
-}
-
-const orders = {
-  name: { column: "name", type: "text", descending: false },
-  "-name": { column: "name", type: "text", descending: true },
-  dateAdded: { column: "date_added", type: "date", descending: false },
-  "-dateAdded": { column: "date_added", type: "date", descending: true },
-  quantity: { column: "quantity", type: "integer", descending: false },
-  "-quantity": { column: "quantity", type: "integer", descending: true },
-} as const;
-type Sort = keyof typeof orders;
-const sorts = Object.keys(orders) as [Sort, ...Sort[]];
-
-const anyText = z
-  .string("must be given once")
-  .max(200, "must not be longer than 200 characters")
-  .regex(/^[^\0\p{Cs}]*$/u, "must be readable text");
+export type ItemPage = Page<Item>;
 
 export const listQuery = z.strictObject({
-  /** Words that the name must contain, each at least by its first letters. */
-  q: anyText.default(""),
   /** A warehouse's location, byte for byte. */
   warehouse: anyText.optional(),
-  sort: z.enum(sorts, `must be one of ${sorts.join(", ")}`).default("name"),
-  limit: z
-    .string("must be given once")
-    .regex(/^([1-9]\d?|1\d\d|200)$/, "must be a whole number from 1 to 200")
-    .default("50")
-    .transform(Number),
-  cursor: z.string("must be given once").max(2_000, "is too long").optional(),
+  ...pageQuery,
 });
-type ListQuery = z.output<typeof listQuery>;
 
-/** Reads one page by keyset: its cost does not grow with the number of pages before it. */
-export async function listItems(query: Query, wanted: ListQuery): Promise<ItemPage> {
-  const { column, type, descending } = orders[wanted.sort];
-  const values: unknown[] = [];
-  const parameter = (value: unknown) => `$${values.push(value)}`;
-  const conditions: string[] = [];
-  if (wanted.q.trim() !== "") {
-    const words = parameter(toWordQuery(wanted.q));
-    conditions.push(`to_tsvector('simple', name) @@ to_tsquery('simple', ${words})`);
-  }
-  if (wanted.warehouse !== undefined) {
-    conditions.push(`warehouse_name = ${parameter(wanted.warehouse)}`);
-  }
-  if (wanted.cursor !== undefined) {
-    const { value, id } = readCursor(wanted.cursor, wanted.sort);
-    conditions.push(
-      `(${column}, id) ${descending ? "<" : ">"} (${parameter(value)}::${type}, ${parameter(id)}::bigint)`,
-    );
-  }
-  const direction = descending ? "DESC" : "ASC";
-  const rows = await query<Item & { position: string }>(
-    `SELECT id, name, quantity, unit_price AS "unitPrice", warehouse_name AS warehouse,
-            date_added AS "dateAdded", ${column}::text AS position
-     FROM inventory ${conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : ""}
-     ORDER BY ${column} ${direction}, id ${direction} LIMIT ${parameter(wanted.limit + 1)}`,
-    values,
-  );
-  const shown = rows.slice(0, wanted.limit);
-  const last = shown.at(-1);
-  const hasMore = rows.length > wanted.limit && last !== undefined;
-  return {
-    items: shown.map(toItem),
-    nextCursor: hasMore ? writeCursor(wanted.sort, last.position, last.id) : null,
+export function listItems(
+  query: Query,
+  { warehouse, ...wanted }: z.output<typeof listQuery>,
+): Promise<ItemPage> {
+  const source: ListSource = {
+    columns: `i.id, i.name, i.quantity, i.unit_price AS "unitPrice",
+              i.warehouse_name AS warehouse, i.date_added AS "dateAdded"`,
+    join: "",
+    conditions: (parameter) =>
+      warehouse === undefined ? [] : [`i.warehouse_name = ${parameter(warehouse)}`],
   };
-}
-
-function toItem({ id, name, quantity, unitPrice, warehouse, dateAdded }: Item): Item {
-  return { id, name, quantity, unitPrice, warehouse, dateAdded };
-}
-
-/** A tsquery that finds names holding every word of `typed`, the words' ends still missing. */
-export function toWordQuery(typed: string): string {
-  const words = typed.split(/[\s\\]+/).filter((word) => word !== "");
-  return words.map((word) => `'${word.replaceAll("'", "''")}':*`).join(" & ");
-}
-
-const cursorShape = z.tuple([z.enum(sorts), z.string(), z.int().positive()]);
-const positionShapes = {
-  text: z.string().regex(/^[^\0\p{Cs}]{1,200}$/u),
-  date: z.iso.date(),
-  integer: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .refine((digits) => Number(digits) <= mostQuantity),
-};
-
-export function writeCursor(sort: Sort, position: string, id: number): string {
-  return Buffer.from(JSON.stringify([sort, position, id])).toString("base64url");
-}
-
-/** @throws Problem 400 for a cursor that this API did not write, or wrote for another order */
-export function readCursor(cursor: string, sort: Sort): { value: string; id: number } {
-  const parsed = cursorShape.safeParse(parseJson(Buffer.from(cursor, "base64url").toString()));
-  if (parsed.success) {
-    const [writtenFor, value, id] = parsed.data;
-    const isPosition = positionShapes[orders[sort].type].safeParse(value).success;
-    if (writtenFor === sort && isPosition) return { value, id };
-  }
-  throw new Problem(400, "Bad request", "cursor does not belong to this list.", [
-    { field: "cursor", message: "does not belong to this list" },
-  ]);
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
+  return readPage<Item>(query, source, wanted);
 }

@@ -6,8 +6,9 @@ export interface Dish {
   item: string;
 }
 
-export function menuRoutes(app: FastifyInstance, database: Database): void {
-  app.get("/api/menu", () =>
+/** @param address where the menu is read; the same menu in every release */
+export function menuRoutes(app: FastifyInstance, database: Database, address = "/api/menu"): void {
+  app.get(address, () =>
     database.read(async (query) => ({
       menu: await query<Dish>("SELECT id, item FROM menu ORDER BY item, id", []),
     })),

@@ -2,36 +2,25 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { Problem } from "../../service/1.0.0/problem";
 import { type Receipt, writeOnce } from "./appliedRequests";
+import { type Contact, contactChange, newContact } from "./contact";
 import type { Database, Query } from "./database";
 import { isDuplicate } from "./databaseErrors";
 import { idInPath, parse, text } from "./input";
+import { noSuchWarehouse } from "./refusals";
 
-export interface Warehouse {
+export interface Warehouse extends Contact {
   id: number;
   location: string;
-  contactName: string | null;
-  contactEmail: string | null;
-  contactPhone: string | null;
 }
 
 const location = text(200);
-const contactName = text(200).nullable();
-const contactEmail = text(254)
-  .regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address")
-  .nullable();
-const contactPhone = text(40)
-  .regex(/^[+()\d\s./x-]+$/, "must be a telephone number")
-  .nullable();
-
 const newWarehouse = z.strictObject({
   location,
-  contactName: contactName.default(null),
-  contactEmail: contactEmail.default(null),
-  contactPhone: contactPhone.default(null),
+  ...newContact,
 });
 
 const warehouseChange = z
-  .strictObject({ location, contactName, contactEmail, contactPhone })
+  .strictObject({ location, ...contactChange })
   .partial()
   .refine((change) => Object.keys(change).length > 0, { error: "must change something" });
 
@@ -91,9 +80,7 @@ async function changeWarehouse(
      FROM warehouses WHERE id = $1 FOR NO KEY UPDATE`,
     [id],
   );
-  if (before === undefined) {
-    throw new Problem(404, "No such warehouse", "This warehouse is not there any more.");
-  }
+  if (before === undefined) throw noSuchWarehouse();
   const after = { ...before, ...change };
   await query(
     `UPDATE warehouses SET location = $2, contact_name = $3, contact_email = $4, contact_phone = $5

@@ -1,4 +1,4 @@
-import { type FieldError, newToken, Refused, Unreachable } from "./api";
+import { type FieldError, newToken, Refused, Unreachable } from "./calls";
 import { byId, setText, within } from "./elements";
 
 /** What a person typed, by the name of the field. */

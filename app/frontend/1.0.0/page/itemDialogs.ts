@@ -1,94 +1,122 @@
-import { type Item, Refused, send } from "./api";
+import { Refused, send } from "./calls";
 import { DialogForm, type Values } from "./dialogForm";
-import { announce } from "./elements";
+import { announce, byId } from "./elements";
 import { formatQuantity, parsePrice, parseQuantity } from "./format";
+import type { ShownItem } from "./shownItem";
 import { fillWarehouses } from "./warehouseChoices";
 
-const addDialog = new DialogForm("add-item-dialog");
-const countDialog = new DialogForm("count-dialog");
-const moveDialog = new DialogForm("move-dialog");
-const removeDialog = new DialogForm("remove-dialog");
-
-/**
- * @param warehouse the one to offer first, or ""
- * @param onSaved what to do when the item is there
- */
-export function askToAdd(warehouse: string, onSaved: () => Promise<void>): void {
-  fillWarehouses("add-warehouse-name", "Choose a warehouse");
-  addDialog.open({ warehouse }, async (values, token) => {
-    const { name = "", warehouse: place = "" } = values;
-    const quantity = parseQuantity(values.quantity ?? "");
-    const unitPrice = parsePrice(values.unitPrice ?? "");
-    refuse({
-      name: name === "" && "give the item a name",
-      warehouse: place === "" && "choose a warehouse",
-      quantity: quantity === undefined && "give a whole number, such as 12",
-      unitPrice: unitPrice === undefined && "give an amount, such as 12.50",
-    });
-    await send("POST", "/api/inventory", token, { name, quantity, unitPrice, warehouse: place });
-    await onSaved();
-    announce(`Added ${name} in ${place.trim()}.`);
-  });
+/** How a release's API is told of a change. */
+export interface InventoryApi {
+  /** "/api/inventory" */
+  readonly address: string;
+  /** The fields of a new item that say where it is, for a warehouse's key. */
+  readonly placeFields: (key: string) => object;
+  /** The field of a move that says where to, for a warehouse's key. */
+  readonly target: (key: string) => string | number;
 }
 
-/** @param current the item as the list shows it, also after the list was read again */
-export function askToCount(current: () => Item, onSaved: () => Promise<void>): void {
-  const item = current();
-  const about = `${nameOf(item)}. The book says ${formatQuantity(item.quantity)}.`;
-  const fill = { quantity: String(item.quantity) };
-  const save = async (values: Values, token: string) => {
-    const quantity = parseQuantity(values.quantity ?? "");
-    refuse({ quantity: quantity === undefined && "give a whole number, such as 12" });
-    const expected = current().quantity;
-    const change = (quantity ?? 0) - expected;
-    try {
-      if (change !== 0) {
-        await send("PATCH", `/api/inventory/${item.id}`, token, { change, expected });
+/** The dialogs that change what the list shows. */
+export class ItemDialogs {
+  readonly #api: InventoryApi;
+  readonly #onSaved: () => Promise<void>;
+  readonly #add = new DialogForm("add-item-dialog");
+  readonly #count = new DialogForm("count-dialog");
+  readonly #move = new DialogForm("move-dialog");
+  readonly #remove = new DialogForm("remove-dialog");
+
+  /** @param onSaved what to do when a change is saved, before it is announced */
+  constructor(api: InventoryApi, onSaved: () => Promise<void>) {
+    this.#api = api;
+    this.#onSaved = onSaved;
+  }
+
+  /** @param warehouse the key of the one to offer first, or "" */
+  add(warehouse: string): void {
+    fillWarehouses("add-warehouse-name", "Choose a warehouse");
+    this.#add.open({ warehouse }, async (values, token) => {
+      const { name = "", warehouse: key = "" } = values;
+      const quantity = parseQuantity(values.quantity ?? "");
+      const unitPrice = parsePrice(values.unitPrice ?? "");
+      refuse({
+        name: name === "" && "give the item a name",
+        warehouse: key === "" && "choose a warehouse",
+        quantity: quantity === undefined && "give a whole number, such as 12",
+        unitPrice: unitPrice === undefined && "give an amount, such as 12.50",
+      });
+      const place = chosenText("add-warehouse-name");
+      const body = { name, quantity, unitPrice, ...this.#api.placeFields(key) };
+      await send("POST", this.#api.address, token, body);
+      await this.#onSaved();
+      announce(`Added ${name} in ${place}.`);
+    });
+  }
+
+  /** @param current the item as the list shows it, also after the list was read again */
+  count(current: () => ShownItem): void {
+    const item = current();
+    const about = `${nameOf(item)}. The book says ${formatQuantity(item.quantity)}.`;
+    const fill = { quantity: String(item.quantity) };
+    const save = async (values: Values, token: string) => {
+      const quantity = parseQuantity(values.quantity ?? "");
+      refuse({ quantity: quantity === undefined && "give a whole number, such as 12" });
+      const expected = current().quantity;
+      const change = (quantity ?? 0) - expected;
+      try {
+        if (change !== 0) {
+          await send("PATCH", `${this.#api.address}/${item.id}`, token, { change, expected });
+        }
+      } finally {
+        // Refused or not: what the book says now is what the next attempt starts from.
+        await this.#onSaved();
       }
-    } finally {
-      // Refused or not: what the book says now is what the next attempt starts from.
-      await onSaved();
-    }
-    announce(`${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`);
-  };
-  countDialog.open(fill, save, { about });
+      announce(`${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`);
+    };
+    this.#count.open(fill, save, { about });
+  }
+
+  move(current: () => ShownItem): void {
+    const item = current();
+    fillWarehouses("move-to", "Choose a warehouse", item.warehouseKey);
+    const about = `${item.name} from ${item.warehouse.trim()}, which has ${formatQuantity(item.quantity)}.`;
+    const save = async (values: Values, token: string) => {
+      const { to = "" } = values;
+      const quantity = parseQuantity(values.quantity ?? "");
+      refuse({
+        to: to === "" && "choose a warehouse",
+        quantity:
+          quantity === undefined || quantity === 0
+            ? "give a whole number, such as 12"
+            : quantity > item.quantity && `there are only ${formatQuantity(item.quantity)}`,
+      });
+      const place = chosenText("move-to");
+      const body = { to: this.#api.target(to), quantity };
+      await send("POST", `${this.#api.address}/${item.id}/move`, token, body);
+      await this.#onSaved();
+      announce(
+        `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse.trim()} to ${place}.`,
+      );
+    };
+    this.#move.open({}, save, { about });
+  }
+
+  remove(current: () => ShownItem): void {
+    const item = current();
+    const about = `${nameOf(item)} is out of stock and leaves the book.`;
+    const save = async (_values: Values, token: string) => {
+      await send("DELETE", `${this.#api.address}/${item.id}`, token);
+      await this.#onSaved();
+      announce(`Removed ${nameOf(item)}.`);
+    };
+    this.#remove.open({}, save, { about });
+  }
 }
 
-export function askToMove(current: () => Item, onSaved: () => Promise<void>): void {
-  const item = current();
-  fillWarehouses("move-to", "Choose a warehouse", item.warehouse);
-  const about = `${item.name} from ${item.warehouse.trim()}, which has ${formatQuantity(item.quantity)}.`;
-  const save = async (values: Values, token: string) => {
-    const { to = "" } = values;
-    const quantity = parseQuantity(values.quantity ?? "");
-    refuse({
-      to: to === "" && "choose a warehouse",
-      quantity:
-        quantity === undefined || quantity === 0
-          ? "give a whole number, such as 12"
-          : quantity > item.quantity && `there are only ${formatQuantity(item.quantity)}`,
-    });
-    await send("POST", `/api/inventory/${item.id}/move`, token, { to, quantity });
-    await onSaved();
-    announce(
-      `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse.trim()} to ${to.trim()}.`,
-    );
-  };
-  moveDialog.open({}, save, { about });
+/** What people read of the choice that is made in a select. */
+function chosenText(id: string): string {
+  return byId(id, HTMLSelectElement).selectedOptions[0]?.label.trim() ?? "";
 }
 
-export function askToRemove(current: () => Item, onSaved: () => Promise<void>): void {
-  const item = current();
-  const about = `${nameOf(item)} is out of stock and leaves the book.`;
-  const save = async (_values: Values, token: string) => {
-    await send("DELETE", `/api/inventory/${item.id}`, token);
-    await onSaved();
-    announce(`Removed ${nameOf(item)}.`);
-  };
-  removeDialog.open({}, save, { about });
-}
-
-function nameOf({ name, warehouse }: Item): string {
+function nameOf({ name, warehouse }: ShownItem): string {
   return `${name} in ${warehouse.trim()}`;
 }
 

@@ -8,7 +8,9 @@ let retry: () => void = () => undefined;
 /** @param action what to try again: on its own, when asked to, and when the network is back */
 export function startReachability(action: () => void): void {
   retry = action;
-  byId("retry", HTMLButtonElement).addEventListener("click", action);
+  byId("retry", HTMLButtonElement).addEventListener("click", () => {
+    retry();
+  });
   window.addEventListener("online", action);
 }
 
@@ -22,6 +24,17 @@ export function showUnreachable(hasOldData: boolean): void {
   notice.hidden = false;
   clearTimeout(retrying);
   retrying = setTimeout(retry, retryMs);
+}
+
+/** Says that this page cannot go on, and offers to load the one that is served now. */
+export function showOutdated(why: string): void {
+  setText(notice, "p", why);
+  setText(notice, "button", "Reload");
+  notice.hidden = false;
+  clearTimeout(retrying);
+  retry = () => {
+    location.reload();
+  };
 }
 
 export function showReachable(): void {

@@ -1,15 +1,15 @@
-import type { Item } from "./api";
 import { fromTemplate, setText, within } from "./elements";
 import { formatDate, formatPrice, formatQuantity } from "./format";
+import type { ShownItem } from "./shownItem";
 
 export type Action = "count" | "move" | "remove";
 
 /** One row of the list; it lives as long as its item is shown, so that it keeps the focus. */
 export class StockRow {
   readonly element = fromTemplate("item-row");
-  #item: Item;
+  #item: ShownItem;
 
-  constructor(item: Item, onAction: (action: Action, current: () => Item) => void) {
+  constructor(item: ShownItem, onAction: (action: Action, current: () => ShownItem) => void) {
     this.#item = item;
     for (const action of ["count", "move", "remove"] as const) {
       within(this.element, `.${action}`, HTMLButtonElement).addEventListener("click", () => {
@@ -19,7 +19,7 @@ export class StockRow {
     this.show(item);
   }
 
-  show(item: Item): void {
+  show(item: ShownItem): void {
     this.#item = item;
     const isOut = item.quantity === 0;
     setText(this.element, ".name", item.name);

@@ -1,24 +1,38 @@
-import type { Warehouse } from "./api";
 import { byId } from "./elements";
 
-let locations: string[] = [];
+/** A warehouse in a select. */
+export interface WarehouseChoice {
+  /** What the API calls it. */
+  readonly key: string;
+  /** What people call it. */
+  readonly label: string;
+}
+
+let choices: readonly WarehouseChoice[] = [];
 
 /** Tells every select of warehouses what there is to choose from. */
-export function setWarehouses(warehouses: readonly Warehouse[]): void {
-  locations = warehouses.map(({ location }) => location);
+export function setWarehouses(warehouses: readonly WarehouseChoice[]): void {
+  choices = warehouses;
 }
 
 /**
  * Fills a select with all warehouses, keeping what is chosen in it if that is still there.
  * @param first the text of the choice of none
- * @param without a location to leave out
+ * @param without the key of a warehouse to leave out
  */
 export function fillWarehouses(id: string, first: string, without?: string): void {
-  const select = byId(id, HTMLSelectElement);
+  const others = choices.filter(({ key }) => key !== without);
+  fillSelect(byId(id, HTMLSelectElement), first, others);
+}
+
+/** Fills a select after a choice of none, keeping what is chosen in it if that is still there. */
+export function fillSelect(
+  select: HTMLSelectElement,
+  first: string,
+  offered: readonly WarehouseChoice[],
+): void {
   const chosen = select.value;
-  const options = locations
-    .filter((location) => location !== without)
-    .map((location) => new Option(location, location));
+  const options = offered.map(({ key, label }) => new Option(label, key));
   select.replaceChildren(new Option(first, ""), ...options);
-  select.value = locations.includes(chosen) && chosen !== without ? chosen : "";
+  select.value = offered.some(({ key }) => key === chosen) ? chosen : "";
 }

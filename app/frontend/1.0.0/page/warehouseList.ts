@@ -1,12 +1,13 @@
-import { fetchWarehouses, Refused, send, type Warehouse } from "./api";
+import { fetchWarehouses, type Warehouse } from "./api";
+import { Refused, send } from "./calls";
+import { fillContact, readContact, showContact } from "./contactFields";
 import { DialogForm, type Values } from "./dialogForm";
-import { announce, byId, fromTemplate, replaceChildren, setText, within } from "./elements";
+import { announce, byId } from "./elements";
 import { refresh, showWarehouse } from "./stockList";
+import { showCards } from "./warehouseCards";
 import { fillWarehouses, setWarehouses } from "./warehouseChoices";
 
-const list = byId("warehouse-list", HTMLElement);
 const dialog = new DialogForm("warehouse-dialog");
-const cards = new Map<number, HTMLElement>();
 
 export function startWarehouseList(): void {
   byId("add-warehouse", HTMLButtonElement).addEventListener("click", () => {
@@ -25,40 +26,29 @@ export function startWarehouseList(): void {
 /** Reads all warehouses into the list and into every select. */
 export async function loadWarehouses(): Promise<void> {
   const warehouses = await fetchWarehouses();
-  setWarehouses(warehouses);
+  setWarehouses(warehouses.map(({ location }) => ({ key: location, label: location })));
   fillWarehouses("warehouse", "All");
-  replaceChildren(list, warehouses.map(showCard));
-}
-
-function showCard(warehouse: Warehouse): HTMLElement {
-  const card = cards.get(warehouse.id) ?? fromTemplate("warehouse-card");
-  cards.set(warehouse.id, card);
-  setText(card, "h2", warehouse.location);
-  setText(card, ".contact-name", warehouse.contactName ?? "No contact");
-  showLink(card, ".contact-email", "mailto:", warehouse.contactEmail);
-  showLink(card, ".contact-phone", "tel:", warehouse.contactPhone);
-  const edit = within(card, ".edit", HTMLButtonElement);
-  edit.setAttribute("aria-label", `Edit ${warehouse.location}`);
-  edit.onclick = () => {
-    askToEdit(warehouse);
-  };
-  const seeStock = within(card, ".see-stock", HTMLAnchorElement);
-  seeStock.setAttribute("aria-label", `See stock in ${warehouse.location}`);
-  seeStock.onclick = () => {
-    showWarehouse(warehouse.location);
-  };
-  return card;
+  showCards(
+    warehouses.map((warehouse) => ({
+      id: warehouse.id,
+      title: warehouse.location,
+      fill: (card) => {
+        showContact(card, warehouse);
+      },
+      edit: () => {
+        askToEdit(warehouse);
+      },
+      seeStock: () => {
+        showWarehouse(warehouse.location);
+      },
+    })),
+  );
 }
 
 function askToEdit(warehouse: Warehouse): void {
-  const { location, contactName, contactEmail, contactPhone } = warehouse;
+  const { location } = warehouse;
   dialog.open(
-    {
-      location,
-      contactName: contactName ?? "",
-      contactEmail: contactEmail ?? "",
-      contactPhone: contactPhone ?? "",
-    },
+    { location, ...fillContact(warehouse) },
     async (values, token) => {
       const change = readWarehouse(values);
       // An odd spacing at the ends is part of the name and must survive a change of the contact.
@@ -72,23 +62,11 @@ function askToEdit(warehouse: Warehouse): void {
 }
 
 function readWarehouse(values: Values) {
-  const { location = "", contactName = "", contactEmail = "", contactPhone = "" } = values;
+  const { location = "" } = values;
   if (location === "") {
     throw new Refused("The location is missing.", [
       { field: "location", message: "say where it is, such as Lockhart, TX" },
     ]);
   }
-  return {
-    location,
-    contactName: contactName === "" ? null : contactName,
-    contactEmail: contactEmail === "" ? null : contactEmail,
-    contactPhone: contactPhone === "" ? null : contactPhone,
-  };
-}
-
-function showLink(card: HTMLElement, selector: string, scheme: string, text: string | null): void {
-  const link = within(card, selector, HTMLAnchorElement);
-  link.textContent = text ?? "";
-  link.hidden = text === null;
-  link.href = `${scheme}${text ?? ""}`;
+  return { location, ...readContact(values) };
 }

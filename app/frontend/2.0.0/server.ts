@@ -1,0 +1,3 @@
+import { serveFrontend } from "../1.0.0/serveFrontend";
+
+serveFrontend();
