@@ -84,6 +84,8 @@ describe("the program", function () {
       "kubernetes:apps/v1:StatefulSet",
       "kubernetes:core/v1:Namespace",
       "kubernetes:core/v1:PersistentVolumeClaim",
+      // The superuser's password, and one for each release.
+      "kubernetes:core/v1:Secret",
       "kubernetes:core/v1:Secret",
       "kubernetes:core/v1:Secret",
       "postgresql:index/database:Database",

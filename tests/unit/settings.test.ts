@@ -65,7 +65,7 @@ describe("settings", () => {
       }),
       [
         "Pulumi.prod.yaml has 6 mistake(s).",
-        "stateful-cd:release: is missing; releases/ holds: 1.0.0",
+        "stateful-cd:release: is missing; releases/ holds: 1.0.0, 2.0.0",
         "stateful-cd:protectData: Invalid input: expected boolean, received string",
         "stateful-cd:database.storage: must be a Kubernetes quantity like 250m, 512Mi or 4Gi",
         "stateful-cd:database.memory: is missing",
@@ -88,7 +88,7 @@ describe("settings", () => {
       mistakesWith({ release: "9.9.9" }),
       [
         'There is no release "9.9.9".',
-        "releases/ holds: 1.0.0.",
+        "releases/ holds: 1.0.0, 2.0.0.",
         "Next: pulumi config set release <one of these>",
       ].join("\n  "),
     );

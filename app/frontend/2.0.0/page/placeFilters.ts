@@ -73,7 +73,7 @@ export function narrow(): void {
   fillSelect(
     warehouse,
     "All",
-    isTelling ? inCity.map((one) => ({ key: String(one.id), label: nameWarehouse(one) })) : [],
+    isTelling ? inCity.map((one) => ({ key: String(one.id), label: numberWithContact(one) })) : [],
   );
   byId("warehouse-field", HTMLElement).hidden = !isTelling;
 }
@@ -103,7 +103,8 @@ export function chosenPlaces(): { state: string; city: string; warehouse: string
 
 /** What is chosen, in words; "" when nothing is. */
 export function placeWords(): string {
-  if (warehouse.value !== "") return warehouse.selectedOptions[0]?.label ?? "";
+  const one = warehouses.find(({ id }) => String(id) === warehouse.value);
+  if (one !== undefined) return nameWarehouse(one);
   if (city.value !== "") {
     return formatAddress({
       city: city.value,
@@ -120,6 +121,11 @@ export function onlyWarehouse(): string {
     (one) => one.city === city.value && keyOf(one.state) === state.value,
   );
   return inCity.length === 1 ? String(inCity[0]?.id) : "";
+}
+
+/** Tells warehouses of one city apart: "#13 Renée Ito". */
+function numberWithContact({ id, contactName }: Warehouse): string {
+  return [`#${id}`, contactName].filter((part) => part !== null).join(" ");
 }
 
 function keyOf(itsState: string | null): string {

@@ -14,12 +14,12 @@ export function learnWarehouses(warehouses: readonly (Address & { id: number })[
 }
 
 /**
- * A warehouse as people call it: "Boston, GA"; "St. Louis, MO (no. 13)" where there are several;
- * "Warehouse no. 7" where nobody could tell a city.
+ * A warehouse as people call it: "Boston, GA"; "St. Louis, MO #13" where there are several;
+ * "Warehouse #7" where nobody could tell a city.
  */
 export function nameWarehouse({ id, ...address }: Address & { id: number | null }): string {
   if (id === null) return "No warehouse";
   const name = formatAddress(address);
-  if (name === "") return `Warehouse no. ${id}`;
-  return shared.get(name)?.includes(id) === true ? `${name} (no. ${id})` : name;
+  if (name === "") return `Warehouse #${id}`;
+  return shared.get(name)?.includes(id) === true ? `${name} #${id}` : name;
 }
