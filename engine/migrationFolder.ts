@@ -16,6 +16,8 @@ const phasedFiles: Readonly<Record<string, Phase>> = {
   "abort.sql": "abort",
   "undo.sql": "undo",
 };
+/** What it declares of data is compared elsewhere; no run reads it, so no checksum covers it. */
+export const integrityFile = "integrity.yaml";
 const phaseOrder: readonly Phase[] = ["expand", "sync", "check", "contract", "abort", "undo"];
 
 /** What may lie beside the migrations without being one. */
@@ -177,10 +179,10 @@ async function readPhased(
       toRead.push(fileIn(folder, `${id}/${entry.name}`, phase));
     } else if (entry.name === "checks" && entry.isDirectory()) {
       toRead.push(...(await checksIn(folder, id, mistakes)));
-    } else {
+    } else if (entry.name !== integrityFile || !entry.isFile()) {
       mistakes.push([
         `${JSON.stringify(path.join(shown, entry.name))} is not part of a phased migration.`,
-        `Allowed: ${Object.keys(phasedFiles).join(", ")} and checks/*.sql, as ordinary files.`,
+        `Allowed: ${Object.keys(phasedFiles).join(", ")}, ${integrityFile} and checks/*.sql, as ordinary files.`,
       ]);
     }
   }

@@ -118,7 +118,7 @@ describe("a migrations folder", () => {
     folder.write("0001-a/backfill.sql", "SELECT 1");
     assert.deepEqual(await mistake(), [
       '"migrations/0001-a/backfill.sql" is not part of a phased migration.',
-      "  Allowed: expand.sql, sync.yaml, contract.sql, abort.sql, undo.sql and checks/*.sql, as ordinary files.",
+      "  Allowed: expand.sql, sync.yaml, contract.sql, abort.sql, undo.sql, integrity.yaml and checks/*.sql, as ordinary files.",
     ]);
   });
 
