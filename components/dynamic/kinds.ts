@@ -1,3 +1,4 @@
+import type { IntegrityChecksInputs } from "./integrityChecks";
 import type { MigrationInputs } from "./migration";
 import type { PromotionGateInputs } from "./promotionGate";
 import type { DeclaredKind } from "./resourceKind";
@@ -34,6 +35,19 @@ export const kinds = {
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],
     async () => (await import("./sampleData.js")).sampleData,
+  ),
+  integrityChecks: declare<IntegrityChecksInputs>(
+    [
+      "control",
+      "database",
+      "folder",
+      "through",
+      "declarations",
+      "schemaVersion",
+      "cloneId",
+      "deadlineSeconds",
+    ],
+    async () => (await import("./integrityChecks.js")).integrityChecks,
   ),
 };
 

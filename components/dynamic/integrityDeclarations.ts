@@ -1,0 +1,60 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { type DeclaredChanges, parseDeclaredChanges } from "../../data/declaredChanges";
+import { type Digest, digestOf, digestOfFiles, normaliseLineEnds } from "../../engine/digest";
+import type { Migration } from "../../engine/migration";
+import { integrityFile, readMigrations, throughMigration } from "../../engine/migrationFolder";
+import { excerpt } from "../../engine/sourceText";
+import { UserError } from "../../userError";
+
+/** The integrity.yaml of one migration. */
+export interface Declaration {
+  readonly migration: string;
+  readonly changes: DeclaredChanges;
+}
+
+export interface Declarations {
+  readonly migrations: readonly Migration[];
+  /** In the order of the migrations. */
+  readonly declared: readonly Declaration[];
+  /** Of the files: it changes when one of them does. */
+  readonly digest: Digest;
+}
+
+/**
+ * Reads what the migrations up to `through` declare to change in the data.
+ * @throws UserError with every mistake and its place
+ */
+export async function readDeclarations(folder: string, through: string): Promise<Declarations> {
+  const migrations = throughMigration(await readMigrations(folder), through);
+  const declared: Declaration[] = [];
+  const files: { path: string; digest: Digest }[] = [];
+  const mistakes: string[] = [];
+  for (const { id } of migrations.filter(({ kind }) => kind === "phased")) {
+    const shownPath = path.join(folder, id, integrityFile);
+    const text = await readIfThere(shownPath);
+    if (text === undefined) continue;
+    const parsed = parseDeclaredChanges(text);
+    for (const { message, offset } of parsed.mistakes) {
+      const where = excerpt({ shownPath, text }, offset);
+      mistakes.push(message, ...where.map((line) => `  ${line}`));
+    }
+    if (parsed.changes) declared.push({ migration: id, changes: parsed.changes });
+    files.push({ path: `${id}/${integrityFile}`, digest: digestOf(text) });
+  }
+  if (mistakes.length === 0) return { migrations, declared, digest: digestOfFiles(files) };
+  throw new UserError(
+    `What the migrations in ${folder} declare of data has mistakes; nothing was checked.`,
+    mistakes,
+    "correct the files named above",
+  );
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return normaliseLineEnds(await readFile(file, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
