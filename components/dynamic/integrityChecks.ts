@@ -40,7 +40,7 @@ export const integrityChecks: ResourceKind<
     const declarations = await readDeclarations(folder, through);
     const report = reportProgress(nameOf(database));
     const within = <T>(address: DatabaseAddress, work: (client: Client) => Promise<T>) =>
-      withDatabase({ database: address, folder, deadlineSeconds }, work);
+      withDatabase({ database: address, deadlineSeconds }, work);
     const checked = await within(database, (client) => {
       const candidate = { name: nameOf(database), client };
       if (control === undefined) return checkIntegrity(candidate, undefined, declarations, report);
