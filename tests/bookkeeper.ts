@@ -8,7 +8,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { applyMigrations } from "../engine/apply";
+import { loadMigrations } from "../engine/migrationFolder";
+import { planSync } from "../engine/planSync";
 import { bundleApplication } from "../local/bundle";
+import { loadRelease } from "../release";
 import type { TestDatabase } from "./postgres";
 
 const root = path.join(__dirname, "..", "..");
@@ -76,18 +80,21 @@ export function bundled(part: "backend" | "frontend", version: Version = "1.0.0"
 }
 
 /**
- * Applies 0001, optionally with generated rows, and makes a login that may do no more than the
- * application's group role gives it. Returns the environment a backend needs.
- * @param version the release whose schema is expanded to, from 1.0.0's
+ * Applies a release's migrations, generated rows after the first of them if asked for, and makes a
+ * login that may do no more than the application's group role gives it. Returns the environment a
+ * backend needs.
  */
 export async function prepareDatabase(
   database: Database,
   sampleRows?: number,
   version: Version = "1.0.0",
 ): Promise<Record<string, string>> {
-  await database.query(readFileSync(path.join(root, "migrations/0001-bookkeeper.sql"), "utf8"));
+  const { migrations: wanted } = loadRelease(path.join(root, "releases"), version);
+  const migrations = await loadMigrations(path.join(root, wanted.folder));
+  const { connect } = database;
+  await applyMigrations({ connect, migrations, through: "0001-bookkeeper" });
   if (sampleRows !== undefined) await generateSample(database, sampleRows, "test");
-  if (version === "2.0.0") await runFixture(database, "expand");
+  await applyMigrations({ connect, migrations, through: wanted.last });
   const role = `bbq_${database.name}`;
   const password = "only-for-this-test";
   await database.query(`
@@ -105,14 +112,21 @@ export async function prepareDatabase(
   };
 }
 
-/** Takes away what only release 1.0.0 needed. */
-export function contractDatabase(database: Database): Promise<void> {
-  return runFixture(database, "contract");
-}
-
-async function runFixture(database: Database, phase: "expand" | "contract"): Promise<void> {
-  const file = path.join(root, "tests/fixtures/bookkeeper-2.0.0", `${phase}.sql`);
-  await database.query(readFileSync(file, "utf8"));
+/** Contracts what release 2.0.0 has expanded, as the engine does: with the statements it plans. */
+export async function contractDatabase(database: Database): Promise<void> {
+  const client = await database.connect();
+  for (const migration of await loadMigrations(path.join(root, "migrations"))) {
+    const live = await planSync(client, migration);
+    if (live === undefined) continue;
+    const { prepare, release, archive } = live.contract;
+    const own = migration.files.filter(({ phase }) => phase === "contract");
+    const added = prepare.map(
+      ({ table, constraint, add }) => `ALTER TABLE ${table} ADD CONSTRAINT ${constraint} ${add}`,
+    );
+    const steps = [...added, ...live.uninstall, ...release, ...own.map(({ text }) => text)];
+    for (const step of [...steps, ...archive]) await client.query(step);
+  }
+  await client.end();
 }
 
 /** Runs app/sample-data.sql as the program does: settings and file in one transaction. */
