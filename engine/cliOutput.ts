@@ -1,4 +1,5 @@
 import type { ApplyResult } from "./apply";
+import type { ContractResult } from "./contract";
 import type { Plan, PlannedMigration } from "./plan";
 
 /** One line a migration: its id and its state, aligned. */
@@ -11,8 +12,8 @@ export function statusLines(plan: Plan): string[] {
 
 /** What would run: each pending migration with its statements. */
 export function planLines(plan: Plan): string[] {
-  const pending = plan.migrations.filter(({ statements, state }) => {
-    return statements.length > 0 || state === "expanded" || state === "blocked";
+  const pending = plan.migrations.filter(({ statements, later, state }) => {
+    return statements.length + later.length > 0 || state === "expanded" || state === "blocked";
   });
   const lines = pending.flatMap((migration) => [
     `${migration.id} (${stateWords(migration)})`,
@@ -24,6 +25,7 @@ export function planLines(plan: Plan): string[] {
         head,
       ]),
     ),
+    ...migration.later.map((line) => `  ${line}`),
   ]);
   return [...lines, ...summary(plan), ...refusalLines(plan)];
 }
@@ -35,6 +37,17 @@ export function applyLines(result: ApplyResult): string[] {
     return [`nothing to apply: ${count(result.migrations.length)} settled already (${seconds} s)`];
   }
   return [`applied ${count(applied.length)} in ${seconds} s`];
+}
+
+export function contractLines({ migrations }: ContractResult): string[] {
+  if (migrations.length === 0) return ["no migration has a contract"];
+  return aligned(
+    migrations.map(({ id, state, contracted, waiting }) => [
+      id,
+      contracted ? "contracted" : state,
+      waiting === undefined ? "" : `waits: ${waiting}`,
+    ]),
+  ).map((line) => line.trimEnd());
 }
 
 function stateWords({ state, reason }: PlannedMigration): string {

@@ -24,8 +24,8 @@ function appliedPhases(state: JournalMigration["state"]): readonly Phase[] {
       return ["expand", "sync"];
     case "verified":
     case "rolled_out":
-      return ["expand", "sync", "check"];
     case "contracting":
+      return ["expand", "sync", "check"];
     case "done":
       return ["expand", "sync", "check", "contract"];
   }
@@ -130,6 +130,8 @@ async function editsOf(
       const before = await readAppliedText(client, migration.id, recorded.path);
       // A blocked migration may be told what to do with rows that do not convert.
       if (applied.state === "blocked" && recorded.phase === "sync") continue;
+      // contract.sql runs whole or not at all: until it has, it may be corrected.
+      if (applied.state === "contracting" && recorded.phase === "contract") continue;
       if (applied.state === "expanding" && (await isSafeCorrection(applied, before, file.text))) {
         continue;
       }

@@ -4,6 +4,7 @@ import { ensureSameHistory } from "./history";
 import { isSettled, type Journal, type MigrationState, readJournal } from "./journal";
 import type { Migration } from "./migration";
 import { throughMigration } from "./migrationFolder";
+import { laterSteps } from "./laterSteps";
 import { statementsOf } from "./migrationStatements";
 import { segmentsOf } from "./segments";
 import { readFacts } from "./session";
@@ -28,6 +29,8 @@ export interface PlannedMigration {
   readonly reason?: string;
   /** What is still to run; empty when it is settled. */
   readonly statements: readonly PlannedStatement[];
+  /** What comes after the statements, for people: columns kept in step, rows filled, the contract. */
+  readonly later: readonly string[];
 }
 
 export interface PlannedStatement {
@@ -71,7 +74,7 @@ export function planMigrations(
     const pending = wanted.filter(({ id }) => !isSettled(stateOf(journal, id)));
     await unless(() => ensureRunnable(pending));
     const planned: PlannedMigration[] = [];
-    for (const migration of wanted) planned.push(await planMigration(migration, journal));
+    for (const migration of wanted) planned.push(await planMigration(client, migration, journal));
     return {
       ...(journal && {
         journal: { id: journal.id, version: journal.version, epoch: journal.epoch },
@@ -87,6 +90,7 @@ function stateOf(journal: Journal | undefined, id: string): MigrationState {
 }
 
 async function planMigration(
+  client: Client,
   migration: Migration,
   journal: Journal | undefined,
 ): Promise<PlannedMigration> {
@@ -99,6 +103,7 @@ async function planMigration(
     state: stateOf(journal, id),
     ...(reason === undefined || reason === null ? {} : { reason }),
     statements: await remainingStatements(migration, journal),
+    later: await laterSteps(client, migration, stateOf(journal, id)),
   };
 }
 

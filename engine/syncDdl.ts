@@ -1,8 +1,9 @@
+import { UserError } from "../userError";
 import type { MigrationRun } from "./fileContext";
 import { withJournalTransaction } from "./journalWriter";
 import { resetSession } from "./session";
 import { retryWhileBlocked } from "./shortLock";
-import { explainSyncError } from "./syncError";
+import { explainSyncError, StillBlocked } from "./syncError";
 
 /**
  * Runs statements and journal rows in one transaction that waits but briefly for each lock.
@@ -26,11 +27,16 @@ export async function inShortLocks(
           await record();
         }),
       causeOf: (failure) => failure,
-      giveUp: (failure, extra) => explainSyncError(failure, work, doing, extra),
+      giveUp: (failure, extra) => stillBlocked(explainSyncError(failure, work, doing, extra)),
     });
   } catch (error) {
     throw explainSyncError(error, work, doing);
   }
+}
+
+function stillBlocked(error: unknown): unknown {
+  if (!(error instanceof UserError)) return error;
+  return new StillBlocked(error.problem, error.details, error.next);
 }
 
 /** Validates a constraint that may be valid already; writers go on meanwhile. */

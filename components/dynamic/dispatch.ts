@@ -75,11 +75,14 @@ async function reconcile(resource: ResourceKind<Properties, Properties>, inputs:
   return { ...inputs, ...(await resource.reconcile(inputs)), stateVersion };
 }
 
-/** Compares what is declared, never the provider's text; drift found by a refresh is a change too. */
+/**
+ * Compares what is declared, never the provider's text. Drift found by a refresh is a change too,
+ * and so is what an earlier `up` had to leave waiting.
+ */
 function isChanged(names: readonly string[], olds: Properties, news: Properties): boolean {
-  const drift = Array.isArray(olds.drift) && olds.drift.length > 0;
+  const isOpen = [olds.drift, olds.waiting].some((list) => Array.isArray(list) && list.length > 0);
   const declared = (properties: Properties) => canonical(pick(properties, names));
-  return drift || declared(olds) !== declared(news);
+  return isOpen || declared(olds) !== declared(news);
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

@@ -1,3 +1,4 @@
+import type { ContractInputs } from "./contract";
 import type { IntegrityChecksInputs } from "./integrityChecks";
 import type { MigrationInputs } from "./migration";
 import type { PromotionGateInputs } from "./promotionGate";
@@ -31,6 +32,10 @@ export const kinds = {
     ["release", "releaseDigest", "evidence", "bootstrap", "database", "isPreview"],
     async () => (await import("./promotionGate.js")).promotionGate,
     { ignored: ["evidence", "bootstrap", "isPreview"], isChecked: true },
+  ),
+  contract: declare<ContractInputs>(
+    ["database", "folder", "through", "release", "oldRoles", "deadlineSeconds", "cloneId"],
+    async () => (await import("./contract.js")).contract,
   ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],

@@ -1,0 +1,143 @@
+import type { Client } from "pg";
+import { contractMigration } from "./contractStep";
+import type { Deadlines } from "./fileContext";
+import { ensureRunnable } from "./ensureRunnable";
+import { ensureSameHistory } from "./history";
+import { type Journal, type MigrationState, readJournal } from "./journal";
+import type { Run } from "./journalWriter";
+import type { Migration } from "./migration";
+import { throughMigration } from "./migrationFolder";
+import type { OnProgress } from "./progress";
+import { recordSchema } from "./recordedSchema";
+import { awaitEarlierRuns, beginRun, endRun } from "./run";
+import { type RunLock, withRunLock } from "./runLock";
+import { ensureWritable, type Session, withSession } from "./session";
+import { whyContractWaits } from "./contractGate";
+
+export interface ContractOptions {
+  /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
+  readonly connect: () => Promise<Client>;
+  /** ALL migrations of the folder. */
+  readonly migrations: readonly Migration[];
+  /** The last migration to contract; without it, all are. */
+  readonly through?: string;
+  /** Login roles of releases that know only the old shape. */
+  readonly oldRoles: readonly string[];
+  /** As in applyMigrations. */
+  readonly target?: string;
+  readonly applicationName?: string;
+  readonly onProgress?: OnProgress;
+  readonly lockDeadlineSeconds?: number;
+  readonly tableLockDeadlineSeconds?: number;
+  readonly buildDeadlineSeconds?: number;
+}
+
+export interface ContractResult {
+  /** The migrations asked for that have a contract, in order. */
+  readonly migrations: readonly ContractedMigration[];
+  /** A line a migration that waits: its name and why. Empty when all are done. */
+  readonly waiting: readonly string[];
+}
+
+export interface ContractedMigration {
+  readonly id: string;
+  readonly state: MigrationState;
+  /** Whether this run has done it. */
+  readonly contracted: boolean;
+  /** Why it is not done. */
+  readonly waiting?: string;
+}
+
+/**
+ * Ends the old shape: removes the triggers and archives the old columns, migration by migration in
+ * order, as far as nothing uses the old shape any more. What has to wait says why and is tried
+ * again by the next call; without anything to do nothing is written.
+ * @throws UserError for what will not pass by waiting: another history, a contract.sql that fails
+ */
+export async function contractMigrations(options: ContractOptions): Promise<ContractResult> {
+  const { connect, migrations, through, oldRoles } = options;
+  const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
+  const phased = wanted.filter(({ kind }) => kind === "phased");
+  return withSession(connect, async (session) => {
+    const { client } = session;
+    const journal = session.facts.journalExists ? await readJournal(client) : undefined;
+    await ensureSameHistory(client, migrations, journal);
+    const [next] = phased.filter(({ id }) => stateIn(journal, id) !== "done");
+    if (next === undefined) return resultOf(phased, journal, new Set());
+    await ensureRunnable(phased);
+    const waits = await whyContractWaits(client, next, stateIn(journal, next.id), oldRoles);
+    if (waits !== undefined) return resultOf(phased, journal, new Set(), waits);
+    ensureWritable(session);
+    const onProgress = options.onProgress ?? (() => undefined);
+    const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
+    return withRunLock(session, { connect, deadlineSeconds, onProgress }, (lock) =>
+      contractLocked(session, lock, options, phased),
+    );
+  });
+}
+
+async function contractLocked(
+  session: Session,
+  lock: RunLock,
+  options: ContractOptions,
+  phased: readonly Migration[],
+): Promise<ContractResult> {
+  const { client } = session;
+  const onProgress = options.onProgress ?? (() => undefined);
+  const deadlines: Deadlines = {
+    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
+    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
+  };
+  const identity = {
+    target: options.target,
+    applicationName: options.applicationName ?? "stateful-cd",
+  };
+  const run: Run = await beginRun(session, await readJournal(client), identity, onProgress);
+  const contracted = new Set<string>();
+  let waits: string | undefined;
+  try {
+    await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
+    const journal = await readJournal(client);
+    await ensureSameHistory(client, options.migrations, journal);
+    for (const migration of phased) {
+      const state = stateIn(journal, migration.id);
+      if (state === "done") continue;
+      waits = await whyContractWaits(client, migration, state, options.oldRoles);
+      waits ??= await contractMigration({ run, lock, migration, onProgress, deadlines }, state);
+      if (waits !== undefined) break;
+      contracted.add(migration.id);
+    }
+    await recordSchema(run);
+  } catch (error) {
+    await endRun(run, error);
+    throw error;
+  }
+  await endRun(run);
+  return resultOf(phased, await readJournal(client), contracted, waits);
+}
+
+function stateIn(journal: Journal | undefined, id: string): MigrationState {
+  return journal?.migrations.get(id)?.state ?? "pending";
+}
+
+/** @param waits why the first one that is not done waits; those after it wait for it */
+function resultOf(
+  phased: readonly Migration[],
+  journal: Journal | undefined,
+  contracted: ReadonlySet<string>,
+  waits?: string,
+): ContractResult {
+  let reason = waits;
+  const migrations = phased.map(({ id }) => {
+    const state = stateIn(journal, id);
+    const found = { id, state, contracted: contracted.has(id) };
+    if (state === "done" || reason === undefined) return found;
+    const waiting = reason;
+    reason = waits === reason ? `waits for ${id}` : reason;
+    return { ...found, waiting };
+  });
+  const lines = migrations.flatMap((found) =>
+    "waiting" in found ? [`${found.id}: ${found.waiting}`] : [],
+  );
+  return { migrations, waiting: lines };
+}
