@@ -41,6 +41,13 @@ export function loadCluster(context: string): Cluster {
   return cluster;
 }
 
+/** The context that the kubeconfig says is in use, for command lines that name none. */
+export function currentContext(): string {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromDefault();
+  return kubeConfig.getCurrentContext();
+}
+
 /** The API server's address of a context, for messages. */
 export function serverOf(cluster: Cluster): string {
   return (

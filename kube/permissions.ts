@@ -22,6 +22,7 @@ const on = (
 /** Needed in the cluster as a whole. Says the same as the ClusterRole `stateful-cd`. */
 export const clusterPermissions: readonly Permission[] = [
   ...on("", ["namespaces"], own),
+  ...on("", ["persistentvolumes"], look),
   ...on("storage.k8s.io", ["storageclasses"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotclasses"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotcontents"], ["create", "patch", "delete", ...look]),

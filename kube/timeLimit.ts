@@ -5,12 +5,11 @@ import {
   type KubeConfig,
 } from "@kubernetes/client-node";
 
-const timeout = 5000;
-
-/** A client whose every request ends after 5 seconds; the library's own clients set no limit. */
+/** A client whose every request ends after 5 seconds, or so many; the library's own set no limit. */
 export function limitedClient<T>(
   kubeConfig: KubeConfig,
   Client: new (configuration: Configuration) => T,
+  milliseconds = 5000,
 ): T {
   const server = kubeConfig.getCurrentCluster()?.server;
   if (server === undefined) throw new Error("the kubeconfig's context names no cluster");
@@ -21,7 +20,7 @@ export function limitedClient<T>(
       promiseMiddleware: [
         {
           pre: (context) => {
-            context.setSignal(AbortSignal.timeout(timeout));
+            context.setSignal(AbortSignal.timeout(milliseconds));
             return Promise.resolve(context);
           },
           post: (context) => Promise.resolve(context),

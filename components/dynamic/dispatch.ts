@@ -38,6 +38,8 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
     inputs: names,
     ignored,
     isChecked,
+    isRemoved,
+    replacing,
     load,
   } = kinds[kind] as unknown as DeclaredKind<Properties, Properties>;
   const [first = {}, second = {}, third = {}] = args;
@@ -50,7 +52,10 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
     }
     case "diff": {
       const compared = names.filter((name) => !ignored?.includes(name));
-      return { changes: isChanged(compared, second, third) };
+      return {
+        changes: isChanged(compared, second, third),
+        replaces: (replacing ?? []).filter((name) => differ(second[name], third[name])),
+      };
     }
     case "create": {
       const resource = await load();
@@ -66,7 +71,8 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
       return { id: first, props: { ...second, ...found, stateVersion }, inputs };
     }
     case "delete":
-      // A resource that is no longer declared is forgotten, never undone: data stays.
+      // What only stands for data is forgotten when it is no longer declared, never undone.
+      if (isRemoved) await (await load()).remove?.(pick(second, names));
       return {};
   }
 }
@@ -81,8 +87,11 @@ async function reconcile(resource: ResourceKind<Properties, Properties>, inputs:
  */
 function isChanged(names: readonly string[], olds: Properties, news: Properties): boolean {
   const isOpen = [olds.drift, olds.waiting].some((list) => Array.isArray(list) && list.length > 0);
-  const declared = (properties: Properties) => canonical(pick(properties, names));
-  return isOpen || declared(olds) !== declared(news);
+  return isOpen || differ(pick(olds, names), pick(news, names));
+}
+
+function differ(one: unknown, other: unknown): boolean {
+  return canonical(one) !== canonical(other);
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

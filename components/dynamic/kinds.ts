@@ -1,8 +1,10 @@
 import type { ContractInputs } from "./contract";
 import type { IntegrityChecksInputs } from "./integrityChecks";
+import type { MaskedSnapshotInputs } from "./maskedSnapshot";
 import type { MigrationInputs } from "./migration";
 import type { PromotionGateInputs } from "./promotionGate";
 import type { DeclaredKind } from "./resourceKind";
+import type { RollbackRequest } from "../../kube/rollback";
 import type { SampleDataInputs } from "./sampleData";
 import type { SchemaBaselineInputs } from "./schemaBaseline";
 
@@ -54,6 +56,36 @@ export const kinds = {
     ],
     async () => (await import("./integrityChecks.js")).integrityChecks,
   ),
+  maskedSnapshot: declare<MaskedSnapshotInputs>(
+    [
+      "context",
+      "cloneId",
+      "deployer",
+      "source",
+      "quarantine",
+      "target",
+      "loginRolesToDrop",
+      "snapshotClass",
+      "storageClass",
+      "allowUnmasked",
+      "deadlineSeconds",
+    ],
+    async () => (await import("./maskedSnapshot.js")).maskedSnapshot,
+    { replacing: ["context", "cloneId", "quarantine"], isRemoved: true },
+  ),
+  rollbackPoint: declare<RollbackRequest>(
+    [
+      "context",
+      "namespace",
+      "claim",
+      "release",
+      "schemaChain",
+      "snapshotClass",
+      "keep",
+      "deadlineSeconds",
+    ],
+    async () => (await import("./rollbackPoint.js")).rollbackPoint,
+  ),
 };
 
 /** A kind of dynamic resource. */
@@ -62,7 +94,7 @@ export type Kind = keyof typeof kinds;
 function declare<I extends object>(
   inputs: DeclaredKind<I, object>["inputs"],
   load: DeclaredKind<I, object>["load"],
-  more: Pick<DeclaredKind<I, object>, "ignored" | "isChecked"> = {},
+  more: Omit<DeclaredKind<I, object>, "inputs" | "load"> = {},
 ): DeclaredKind<I, object> {
   return { inputs, load, ...more };
 }

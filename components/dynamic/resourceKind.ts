@@ -17,6 +17,11 @@ export interface ResourceKind<I extends object, O extends object> {
   reconcile(inputs: I): Promise<O>;
   /** What is there now; undefined when it is gone. Differences go into the output `drift`. */
   read(inputs: I): Promise<O | undefined>;
+  /**
+   * Removes what it owns in the cluster, when it is no longer declared. Kinds that stand for data
+   * have none: they are forgotten, never undone.
+   */
+  remove?(inputs: I): Promise<void>;
 }
 
 /** A kind as a preview needs it: which inputs to compare, and where the implementation is. */
@@ -27,5 +32,9 @@ export interface DeclaredKind<I extends object, O extends object> {
   readonly ignored?: readonly (keyof I & string)[];
   /** Whether the implementation has a `check`; it is loaded for it. */
   readonly isChecked?: boolean;
+  /** Inputs whose change makes another resource, while the old one is still there. */
+  readonly replacing?: readonly (keyof I & string)[];
+  /** Whether the implementation has a `remove`; it is loaded for it. */
+  readonly isRemoved?: boolean;
   readonly load: () => Promise<ResourceKind<I, O>>;
 }

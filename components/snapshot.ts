@@ -1,0 +1,40 @@
+import * as pulumi from "@pulumi/pulumi";
+import { DynamicResource } from "./dynamic/stub";
+
+export interface SnapshotArgs {
+  /** kubeconfig context */
+  readonly context: string;
+  readonly namespace: pulumi.Input<string>;
+  readonly claim: pulumi.Input<string>;
+  /** Digest of the release that is about to run. */
+  readonly release: pulumi.Input<string>;
+  /** Chain digest of its migrations. */
+  readonly schemaChain: pulumi.Input<string>;
+  readonly snapshotClass?: string | undefined;
+  /** How many are kept, the newest ones; 3 by default. */
+  readonly keep?: number | undefined;
+  /** Seconds until it must be usable. */
+  readonly deadlineSeconds?: number | undefined;
+}
+
+const defaultKeep = 3;
+const defaultDeadlineSeconds = 120;
+
+/**
+ * The rollback point: a snapshot of the volume, taken before anything changes. Whatever changes the
+ * data takes `snapshot` as an input, so that the order is a type error to forget.
+ */
+export class Snapshot extends DynamicResource {
+  /** The VolumeSnapshot's name, known once it can be used; empty when there was no data yet. */
+  declare readonly snapshot: pulumi.Output<string>;
+
+  constructor(name: string, args: SnapshotArgs, opts?: pulumi.CustomResourceOptions) {
+    const inputs = {
+      ...args,
+      keep: args.keep ?? defaultKeep,
+      deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
+    };
+    // The snapshots stay when this is no longer declared (components/dynamic/rollbackPoint.ts).
+    super("rollbackPoint", name, inputs, ["snapshot"], { ...opts, retainOnDelete: true });
+  }
+}

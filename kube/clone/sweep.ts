@@ -1,0 +1,142 @@
+import type { Shapes } from "../objectKinds";
+import { called, ClusterError, find, forbidden, list, type Ref } from "../objects";
+import { deadlineIn } from "../waiting";
+import { annotations, cloneLabel, type CloneIdentity, partLabel } from "./names";
+import { isAlive } from "./quarantine";
+import { contentRef, discardContent, removeSnapshot } from "./snapshots";
+import { undoClone } from "./steps";
+
+/** Something of a clone that nobody will come back for. */
+export interface Leftover {
+  /** What it is and why nobody needs it. */
+  readonly what: string;
+  readonly remove: () => Promise<void>;
+}
+
+export interface SweepOptions {
+  /** kubeconfig context */
+  readonly context: string;
+  /** How long a finished clone may wait for its import. */
+  readonly graceSeconds: number;
+  readonly report: (line: string) => void;
+}
+
+const deadlineSeconds = 120;
+
+/**
+ * Finds what dead runs and forgotten clones have left and removes it: workloads, claims, snapshots,
+ * contents, namespaces, waiting for absence at each. What a living run has, and a finished clone
+ * with its import, stay.
+ * @returns what is still there
+ */
+export async function sweep(options: SweepOptions): Promise<string[]> {
+  for (const { what, remove } of await findLeftovers(options)) {
+    options.report(`removing ${what}`);
+    try {
+      await remove();
+    } catch (error) {
+      options.report(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return (await findLeftovers(options)).map(({ what }) => what);
+}
+
+/** All that carries our labels, less what belongs to a living run or a clone in use. */
+export async function findLeftovers({ context, graceSeconds }: SweepOptions): Promise<Leftover[]> {
+  const quarantines = await list(context, "Namespace", {
+    labels: `${cloneLabel},${partLabel}=quarantine`,
+  });
+  const kept = new Set(quarantines.map(({ metadata }) => metadata?.name));
+  const dead = quarantines.filter((quarantine) => !isAlive(quarantine));
+  const snapshots = await strayedSnapshots(context, kept);
+  const contents = await list(context, "VolumeSnapshotContent", { labels: cloneLabel });
+  const forgotten: Leftover[] = [];
+  for (const content of contents) {
+    const why = await whyForgotten(context, content, kept, graceSeconds);
+    if (why === undefined) continue;
+    const ref = contentRef(content.metadata?.name);
+    forgotten.push({
+      what: `${called(ref)} ${why}`,
+      remove: () => discardContent(context, ref, deadlineIn(deadlineSeconds)),
+    });
+  }
+  return [
+    ...dead.map((quarantine) => deadQuarantine(context, quarantine)),
+    ...snapshots,
+    ...forgotten,
+  ];
+}
+
+function deadQuarantine(context: string, { metadata }: Shapes["Namespace"]): Leftover {
+  const deployer = metadata?.annotations?.[annotations.deployer];
+  const clone: CloneIdentity = {
+    context,
+    ...(deployer === undefined ? {} : { deployer }),
+    cloneId: metadata?.labels?.[cloneLabel] ?? "",
+    sourceNamespace: metadata?.annotations?.[annotations.source] ?? "",
+    quarantine: metadata?.name ?? "",
+  };
+  const run = metadata?.annotations?.[annotations.run] ?? "unknown";
+  return {
+    what: `Namespace ${clone.quarantine} of clone ${clone.cloneId}, whose run ${run} is dead`,
+    remove: () => undoClone(clone, deadlineIn(deadlineSeconds)),
+  };
+}
+
+/** Snapshots taken for a quarantine that somebody has removed. */
+async function strayedSnapshots(
+  context: string,
+  quarantines: ReadonlySet<string | undefined>,
+): Promise<Leftover[]> {
+  const namespaces = await list(context, "Namespace", { labels: "app.kubernetes.io/part-of" });
+  const found = await Promise.all(
+    namespaces.map(({ metadata }) => ownSnapshots(context, metadata?.name ?? "")),
+  );
+  return found.flat().flatMap(({ metadata }) => {
+    const { namespace, name = "", annotations: about } = metadata ?? {};
+    const quarantine = about?.[annotations.quarantine] ?? "";
+    if (quarantines.has(quarantine)) return [];
+    const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: namespace ?? "", name };
+    const remove = () => removeSnapshot(context, ref, deadlineIn(deadlineSeconds));
+    return [{ what: `${called(ref)}, whose quarantine ${quarantine} is gone`, remove }];
+  });
+}
+
+/** Namespaces of other people are theirs: what may not be listed there is not ours. */
+async function ownSnapshots(context: string, namespace: string) {
+  try {
+    const labels = `${cloneLabel},${partLabel}=source`;
+    return await list(context, "VolumeSnapshot", { namespace, labels });
+  } catch (error) {
+    if (error instanceof ClusterError && error.code === forbidden) return [];
+    throw error;
+  }
+}
+
+async function whyForgotten(
+  context: string,
+  { metadata, spec }: Shapes["VolumeSnapshotContent"],
+  quarantines: ReadonlySet<string | undefined>,
+  graceSeconds: number,
+): Promise<string | undefined> {
+  const about = metadata?.annotations ?? {};
+  const quarantine = about[annotations.quarantine] ?? "";
+  if (quarantines.has(quarantine)) return undefined;
+  const finished = about[annotations.finished];
+  if (finished === undefined) return `, whose quarantine ${quarantine} is gone`;
+  if (Date.now() - Date.parse(finished) < graceSeconds * 1000) return undefined;
+  const { namespace = "", name = "" } = spec.volumeSnapshotRef;
+  return (await isThere(context, { kind: "VolumeSnapshot", namespace, name }))
+    ? undefined
+    : `, which no ${namespace}/${name} imports`;
+}
+
+/** An import that may not be looked at is in a namespace that is gone, or in use. */
+async function isThere(context: string, ref: Ref<"VolumeSnapshot">): Promise<boolean> {
+  try {
+    return (await find(context, ref)) !== undefined;
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== forbidden) throw error;
+    return (await find(context, { kind: "Namespace", name: ref.namespace ?? "" })) !== undefined;
+  }
+}

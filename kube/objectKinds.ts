@@ -1,0 +1,118 @@
+/** Time as the API server writes it, or as the client library reads it. */
+export type Time = string | Date;
+
+export interface Metadata {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly creationTimestamp?: Time;
+  readonly deletionTimestamp?: Time;
+  readonly finalizers?: readonly string[];
+}
+
+interface ClusterObject {
+  readonly metadata?: Metadata;
+}
+
+interface Problem {
+  readonly error?: { readonly message?: string };
+}
+
+/** What of each kind this program looks at or writes; the objects have more. */
+export interface Shapes {
+  Namespace: ClusterObject;
+  ServiceAccount: ClusterObject;
+  NetworkPolicy: ClusterObject & { readonly spec: object };
+  RoleBinding: ClusterObject & { readonly roleRef: object; readonly subjects: readonly object[] };
+  /** Values in base64. */
+  Secret: ClusterObject & { readonly data?: Readonly<Record<string, string>> };
+  Job: ClusterObject & { readonly spec: object };
+  Pod: ClusterObject & { readonly status?: PodStatus };
+  Event: ClusterObject & { readonly type?: string; readonly message?: string };
+  PersistentVolumeClaim: ClusterObject & {
+    readonly spec: {
+      readonly accessModes?: readonly string[];
+      readonly storageClassName?: string;
+      readonly volumeName?: string;
+      readonly dataSource?: object;
+      readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+    };
+    readonly status?: {
+      readonly phase?: string;
+      readonly capacity?: Readonly<Record<string, string>>;
+    };
+  };
+  PersistentVolume: ClusterObject & {
+    readonly spec?: { readonly claimRef?: { readonly namespace?: string; readonly name?: string } };
+  };
+  StorageClass: ClusterObject & { readonly reclaimPolicy?: string };
+  VolumeSnapshotClass: ClusterObject & { readonly deletionPolicy?: string };
+  VolumeSnapshot: ClusterObject & {
+    readonly spec: {
+      readonly volumeSnapshotClassName?: string;
+      readonly source: {
+        readonly persistentVolumeClaimName?: string;
+        readonly volumeSnapshotContentName?: string;
+      };
+    };
+    readonly status?: Problem & {
+      readonly readyToUse?: boolean;
+      readonly boundVolumeSnapshotContentName?: string;
+    };
+  };
+  VolumeSnapshotContent: ClusterObject & {
+    readonly spec: {
+      readonly deletionPolicy: "Delete" | "Retain";
+      readonly driver: string;
+      readonly source: { readonly snapshotHandle?: string };
+      readonly volumeSnapshotClassName?: string;
+      readonly volumeSnapshotRef: {
+        readonly namespace?: string;
+        readonly name?: string;
+        readonly uid?: string;
+      };
+    };
+    /** The sizes are bytes. */
+    readonly status?: Problem & {
+      readonly readyToUse?: boolean;
+      readonly snapshotHandle?: string;
+      readonly restoreSize?: number;
+    };
+  };
+}
+
+interface PodStatus {
+  readonly phase?: string;
+  readonly conditions?: readonly { readonly status?: string; readonly message?: string }[];
+  readonly containerStatuses?: readonly {
+    readonly state?: {
+      readonly waiting?: { readonly reason?: string; readonly message?: string };
+      readonly terminated?: { readonly exitCode?: number; readonly message?: string };
+    };
+  }[];
+}
+
+export type Kind = keyof Shapes;
+
+const snapshots = "snapshot.storage.k8s.io/v1";
+
+/** Where the API server serves each kind. */
+export const kinds: Readonly<Record<Kind, { apiVersion: string; plural: string }>> = {
+  Namespace: { apiVersion: "v1", plural: "namespaces" },
+  ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts" },
+  NetworkPolicy: { apiVersion: "networking.k8s.io/v1", plural: "networkpolicies" },
+  RoleBinding: { apiVersion: "rbac.authorization.k8s.io/v1", plural: "rolebindings" },
+  Secret: { apiVersion: "v1", plural: "secrets" },
+  Job: { apiVersion: "batch/v1", plural: "jobs" },
+  Pod: { apiVersion: "v1", plural: "pods" },
+  Event: { apiVersion: "v1", plural: "events" },
+  PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims" },
+  PersistentVolume: { apiVersion: "v1", plural: "persistentvolumes" },
+  StorageClass: { apiVersion: "storage.k8s.io/v1", plural: "storageclasses" },
+  VolumeSnapshotClass: { apiVersion: snapshots, plural: "volumesnapshotclasses" },
+  VolumeSnapshot: { apiVersion: snapshots, plural: "volumesnapshots" },
+  VolumeSnapshotContent: { apiVersion: snapshots, plural: "volumesnapshotcontents" },
+};
