@@ -199,10 +199,12 @@ export async function runKind(
   method: string,
   args: readonly unknown[],
   killAt?: (line: string) => boolean,
+  kubeconfig = process.env.KUBECONFIG,
 ): Promise<ProcessResult> {
   const file = path.join(__dirname, "cloneProcess.js");
   const child = spawn(process.execPath, [file, kind, method, JSON.stringify(args)], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, KUBECONFIG: kubeconfig },
   });
   const lines: string[] = [];
   let errors = "";

@@ -22,6 +22,9 @@ export interface SweepOptions {
 }
 
 const deadlineSeconds = 120;
+const passes = 2;
+/** Kubernetes needs some seconds to remove any namespace; one that needs more is held by something. */
+const removalMilliseconds = 60_000;
 
 /**
  * Finds what dead runs and forgotten clones have left and removes it: workloads, claims, snapshots,
@@ -30,15 +33,20 @@ const deadlineSeconds = 120;
  * @returns what is still there
  */
 export async function sweep(options: SweepOptions): Promise<string[]> {
-  for (const { what, remove } of await findLeftovers(options)) {
-    options.report(`removing ${what}`);
-    try {
-      await remove();
-    } catch (error) {
-      options.report(error instanceof Error ? error.message : String(error));
+  let left = await findLeftovers(options);
+  // What a quarantine owned shows only once it is gone, so there is a second look.
+  for (let pass = 0; left.length > 0 && pass < passes; pass++) {
+    for (const { what, remove } of left) {
+      options.report(`removing ${what}`);
+      try {
+        await remove();
+      } catch (error) {
+        options.report(error instanceof Error ? error.message : String(error));
+      }
     }
+    left = await findLeftovers(options);
   }
-  return (await findLeftovers(options)).map(({ what }) => what);
+  return left.map(({ what }) => what);
 }
 
 /** All that carries our labels, less what belongs to a living run or a clone in use. */
@@ -46,8 +54,9 @@ export async function findLeftovers({ context, graceSeconds }: SweepOptions): Pr
   const quarantines = await list(context, "Namespace", {
     labels: `${cloneLabel},${partLabel}=quarantine`,
   });
-  const kept = new Set(quarantines.map(({ metadata }) => metadata?.name));
-  const dead = quarantines.filter((quarantine) => !isAlive(quarantine));
+  const standing = quarantines.filter((quarantine) => !isBeingRemoved(quarantine));
+  const kept = new Set(standing.map(({ metadata }) => metadata?.name));
+  const dead = standing.filter((quarantine) => !isAlive(quarantine));
   const snapshots = await strayedSnapshots(context, kept);
   const contents = await list(context, "VolumeSnapshotContent", { labels: cloneLabel });
   const forgotten: Leftover[] = [];
@@ -56,7 +65,7 @@ export async function findLeftovers({ context, graceSeconds }: SweepOptions): Pr
     if (why === undefined) continue;
     const ref = contentRef(content.metadata?.name);
     forgotten.push({
-      what: `${called(ref)} ${why}`,
+      what: `${called(ref)}, ${why}`,
       remove: () => discardContent(context, ref, deadlineIn(deadlineSeconds)),
     });
   }
@@ -65,6 +74,11 @@ export async function findLeftovers({ context, graceSeconds }: SweepOptions): Pr
     ...snapshots,
     ...forgotten,
   ];
+}
+
+function isBeingRemoved({ metadata }: Shapes["Namespace"]): boolean {
+  const since = metadata?.deletionTimestamp;
+  return since !== undefined && Date.now() - new Date(since).getTime() < removalMilliseconds;
 }
 
 function deadQuarantine(context: string, { metadata }: Shapes["Namespace"]): Leftover {
@@ -123,12 +137,12 @@ async function whyForgotten(
   const quarantine = about[annotations.quarantine] ?? "";
   if (quarantines.has(quarantine)) return undefined;
   const finished = about[annotations.finished];
-  if (finished === undefined) return `, whose quarantine ${quarantine} is gone`;
+  if (finished === undefined) return `whose quarantine ${quarantine} is gone`;
   if (Date.now() - Date.parse(finished) < graceSeconds * 1000) return undefined;
   const { namespace = "", name = "" } = spec.volumeSnapshotRef;
   return (await isThere(context, { kind: "VolumeSnapshot", namespace, name }))
     ? undefined
-    : `, which no ${namespace}/${name} imports`;
+    : `which no ${namespace}/${name} imports`;
 }
 
 /** An import that may not be looked at is in a namespace that is gone, or in use. */

@@ -1,0 +1,555 @@
+import { strict as assert } from "node:assert";
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { CustomObjectsApi } from "@kubernetes/client-node";
+import { labelsOf, partsOf } from "../../kube/clone/names";
+import { aliasSnapshot, createContent, takeSnapshot } from "../../kube/clone/snapshots";
+import { hasNamespace, removeNamespace } from "../../kube/namespace";
+import { find, list, type Ref } from "../../kube/objects";
+import { deadlineIn, remove, waitFor } from "../../kube/waiting";
+import { repository, runtime } from "../../local/paths";
+import {
+  ask,
+  makeClaim,
+  makeNamespace,
+  makePasswords,
+  production,
+  programContext as context,
+  runKind,
+  serverAt,
+  serverImage,
+  staging,
+  startServer,
+  stopServer,
+} from "../cloneScene";
+import { apply, eventually, identity, refusal } from "../pods";
+import { adminContext, passwordsIn } from "../testStack";
+
+/** All steps in a run of all crashes (npm run test:clone), else one of each kind. */
+const killedAfter =
+  process.env.STATEFUL_CD_ALL_CRASHES === "1"
+    ? [
+        "leftovers",
+        "preflight",
+        "quarantine",
+        "verifiers",
+        "source snapshot",
+        "alias",
+        "raw claim",
+        "open",
+        "masked snapshot",
+        "ownership",
+        "teardown",
+      ]
+    : ["quarantine", "raw claim", "ownership"];
+
+type Inputs = ReturnType<typeof inputsOf>;
+
+function inputsOf(cloneId: string, changes: object = {}) {
+  return {
+    context,
+    cloneId,
+    deployer: "stateful-cd",
+    source: { namespace: production, claim: "database", serverImage },
+    quarantine: `bookkeeper-clq-${cloneId}`,
+    target: {
+      namespace: staging,
+      passwords: [
+        { role: "postgres", secret: "database", key: "superuser-password" },
+        { role: "pooler", secret: "database", key: "pooler-password" },
+        { role: "bookkeeper_owner", secret: "database", key: "owner-password" },
+      ],
+    },
+    loginRolesToDrop: "bookkeeper_app_",
+    allowUnmasked: true,
+    deadlineSeconds: 60,
+    ...changes,
+  };
+}
+
+const create = (inputs: object, killAt?: (line: string) => boolean) =>
+  runKind("maskedSnapshot", "create", [inputs], killAt);
+const destroy = (inputs: object) => runKind("maskedSnapshot", "delete", ["any", inputs]);
+
+async function sweep(...options: string[]): Promise<{ status: number; output: string }> {
+  const cli = path.join(repository, "dist", "kube", "clone", "cli.js");
+  try {
+    const args = [cli, "--context", context, ...options];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
+    return { status: 0, output: stdout + stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { status: code, output: stdout + stderr };
+  }
+}
+
+/** Everything of a clone but its finished snapshot, wherever it may lie. */
+async function partsLeft(inputs: Inputs): Promise<string[]> {
+  const clone = partsOf({
+    context: adminContext,
+    cloneId: inputs.cloneId,
+    sourceNamespace: production,
+    quarantine: inputs.quarantine,
+  });
+  await eventually("the end of the quarantine", 30, async () =>
+    (await hasNamespace(adminContext, inputs.quarantine)) ? undefined : true,
+  );
+  const volumes = await list(adminContext, "PersistentVolume");
+  const contents = await list(adminContext, "VolumeSnapshotContent");
+  const source = await find(adminContext, clone.sourceSnapshot);
+  return [
+    ...(source === undefined ? [] : ["source snapshot"]),
+    ...volumes
+      .filter(({ spec }) => spec?.claimRef?.namespace === inputs.quarantine)
+      .map(({ metadata }) => metadata?.name ?? ""),
+    ...contents
+      .filter(({ metadata, spec: { volumeSnapshotRef: to } }) => {
+        const ours = metadata?.labels?.["stateful-cd/clone"] === inputs.cloneId;
+        const bound = to.namespace === inputs.quarantine || to.name === `clone-${inputs.cloneId}`;
+        return (ours || bound) && metadata?.name !== clone.maskedContent.name;
+      })
+      .map(({ metadata }) => metadata?.name ?? ""),
+  ];
+}
+
+/** Snapshots in the storage that no content of the cluster knows: nobody would ever remove them. */
+async function orphansInStorage(): Promise<string[]> {
+  const folder = path.join(runtime.pool, "snap");
+  if (!existsSync(folder)) return [];
+  const contents = await list(adminContext, "VolumeSnapshotContent");
+  const known = contents.map(
+    ({ spec, status }) => status?.snapshotHandle ?? spec.source.snapshotHandle,
+  );
+  return readdirSync(folder).filter((name) => !known.includes(name));
+}
+
+async function assertNothingLeft(inputs: Inputs): Promise<void> {
+  assert.deepEqual(await partsLeft(inputs), []);
+  assert.deepEqual(await orphansInStorage(), []);
+}
+
+/** What the program's DatabaseClone declares: the import of a finished clone. */
+async function importClone(cloneId: string): Promise<void> {
+  const name = `clone-${cloneId}`;
+  await apply(identity("program"), {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshot",
+    metadata: { name, namespace: staging },
+    spec: { source: { volumeSnapshotContentName: `bookkeeper-clq-${cloneId}-masked` } },
+  } as object);
+  const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: staging, name };
+  await waitFor(context, ref, deadlineIn(30), "ready", (found) =>
+    found?.status?.readyToUse === true ? true : undefined,
+  );
+}
+
+const removeImport = (cloneId: string) =>
+  remove(
+    context,
+    { kind: "VolumeSnapshot", namespace: staging, name: `clone-${cloneId}` },
+    deadlineIn(30),
+  );
+
+describe("a clone of production", function () {
+  this.timeout(300_000);
+  const logged: string[] = [];
+
+  before(async function () {
+    this.timeout(120_000);
+    await Promise.all([makeNamespace(production), makeNamespace(staging)]);
+    await Promise.all([makePasswords(production), makePasswords(staging)]);
+    await makeClaim(production, "database", "1Gi");
+    await startServer(production, "database");
+    const server = serverAt(production, "database");
+    await ask(server, "select pg_create_logical_replication_slot('kept', 'pgoutput')");
+    await ask(
+      server,
+      `create role bookkeeper_owner login password 'old';
+       create role bookkeeper_app;
+       create role bookkeeper_app_1_0_0 login password 'old' in role bookkeeper_app;
+       create role "a ""strange"" person" login superuser password 'old';
+       create table goods as select i as id, md5(i::text) as name from generate_series(1, 50000) i;
+       create subscription following connection 'host=production.example password=secret'
+         publication everything with (connect = false)`,
+    );
+  });
+
+  after(async () => {
+    await Promise.all(
+      [production, staging].map((namespace) => removeNamespace(adminContext, namespace, 120)),
+    );
+    assert.deepEqual(await orphansInStorage(), []);
+  });
+
+  it("has all rows and the new passwords, while nothing raw is left", async () => {
+    const inputs = inputsOf("whole");
+    const goods = "select count(*)::int as n, md5(string_agg(name, ',' order by id)) from goods";
+    const before = await ask(serverAt(production, "database"), goods);
+    const made = await create(inputs);
+    assert.equal(made.status, 0, made.errors);
+    logged.push(...made.lines);
+    await assertNothingLeft(inputs);
+    const outs = made.outputs.outs as Record<string, unknown>;
+    console.log(`      ms by step: ${JSON.stringify(outs.millisecondsByStep)}`);
+    const { mountedMilliseconds: mounted, openMilliseconds: open } = outs;
+    console.log(
+      `      ms from snapshot to mounted claim: ${String(mounted)}, to open server: ${String(open)}`,
+    );
+    assert.ok(Number(mounted) > 0 && Number(open) > Number(mounted));
+    assert.equal(outs.restoreSize, 1024 ** 3);
+
+    const started = performance.now();
+    await importClone("whole");
+    await makeClaim(staging, "clone", String(outs.restoreSize), "clone-whole");
+    await startServer(staging, "clone");
+    const server = serverAt(staging, "clone");
+    assert.deepEqual(await ask(server, goods), before);
+    console.log(
+      `      finished clone to open server: ${Math.round(performance.now() - started)} ms`,
+    );
+
+    await ask(serverAt(staging, "clone", "bookkeeper_owner", "owner-password"), "select 1");
+    const roles = `select rolname, rolcanlogin, rolpassword is not null as has_password from pg_authid
+                   where rolname not like 'pg\\_%' order by rolname`;
+    assert.deepEqual(await ask(server, roles), [
+      { rolname: 'a "strange" person', rolcanlogin: false, has_password: false },
+      { rolname: "bookkeeper_app", rolcanlogin: false, has_password: false },
+      { rolname: "bookkeeper_owner", rolcanlogin: true, has_password: true },
+      { rolname: "pooler", rolcanlogin: true, has_password: true },
+      { rolname: "postgres", rolcanlogin: true, has_password: true },
+    ]);
+    assert.deepEqual(await ask(server, "select from pg_replication_slots"), []);
+    assert.deepEqual(
+      await ask(server, "select subenabled, subconninfo, subslotname from pg_subscription"),
+      [{ subenabled: false, subconninfo: "", subslotname: null }],
+    );
+    // Production was not changed by any of it.
+    const slots = await ask(
+      serverAt(production, "database"),
+      "select slot_name from pg_replication_slots",
+    );
+    assert.deepEqual(slots, [{ slot_name: "kept" }]);
+
+    await stopServer(staging, "clone");
+    await remove(
+      context,
+      { kind: "PersistentVolumeClaim", namespace: staging, name: "clone" },
+      deadlineIn(60),
+    );
+    await removeImport("whole");
+    const removed = await destroy(inputs);
+    assert.equal(removed.status, 0, removed.errors);
+    await assertNothingLeft(inputs);
+    assert.equal(
+      await find(context, { kind: "VolumeSnapshotContent", name: `${inputs.quarantine}-masked` }),
+      undefined,
+    );
+  });
+
+  it("is found by the next run, which makes nothing anew, and tells its outputs to a refresh", async () => {
+    const inputs = inputsOf("found");
+    const first = (await create(inputs)).outputs.outs as Record<string, unknown>;
+    const second = await create(inputs);
+    assert.equal(second.status, 0, second.errors);
+    const again = second.outputs.outs as Record<string, unknown>;
+    assert.equal(again.snapshotHandle, first.snapshotHandle);
+    assert.equal(again.rawLifetimeSeconds, first.rawLifetimeSeconds);
+    const read = await runKind("maskedSnapshot", "read", [inputs.quarantine, inputs]);
+    const { props } = read.outputs as { props: Record<string, unknown> };
+    assert.equal(props.snapshotHandle, first.snapshotHandle);
+    assert.equal((await destroy(inputs)).status, 0);
+    const gone = await runKind("maskedSnapshot", "read", [inputs.quarantine, inputs]);
+    assert.deepEqual(gone.outputs, { id: "", props: {} });
+    await assertNothingLeft(inputs);
+  });
+
+  for (const step of killedAfter) {
+    it(`is finished by the next run when the first was killed after "${step}"`, async () => {
+      const inputs = inputsOf(`k-${step.replace(" ", "-")}`);
+      const killed = await create(inputs, (line) => line.includes(`: ${step}: `));
+      assert.equal(killed.status, null);
+      const next = await create(inputs);
+      assert.equal(next.status, 0, next.errors);
+      await assertNothingLeft(inputs);
+      assert.deepEqual(await sweep(), { status: 0, output: "sweep: 0 left\n" });
+      assert.equal((await destroy(inputs)).status, 0);
+      await assertNothingLeft(inputs);
+    });
+  }
+
+  for (const step of killedAfter) {
+    it(`is swept away when its run was killed after "${step}" and no other came`, async () => {
+      const inputs = inputsOf(`s-${step.replace(" ", "-")}`);
+      await create(inputs, (line) => line.includes(`: ${step}: `));
+      const swept = await sweep("--grace", "0");
+      assert.equal(swept.status, 0, swept.output);
+      assert.match(swept.output, /sweep: 0 left\n$/);
+      await assertNothingLeft(inputs);
+      assert.equal((await sweep("--grace", "0")).output, "sweep: 0 left\n");
+    });
+  }
+
+  it("is made twice at once without one disturbing the other, and a third of the same is told to wait", async () => {
+    const [one, two] = [inputsOf("one"), inputsOf("two")];
+    let third: Promise<Awaited<ReturnType<typeof create>>> | undefined;
+    const results = await Promise.all([
+      create(one, (line) => {
+        if (line.includes(": quarantine: ")) third = create({ ...one, deadlineSeconds: 1 });
+        return false;
+      }),
+      create(two),
+    ]);
+    for (const { status, errors } of results) assert.equal(status, 0, errors);
+    const refused = await third;
+    assert.match(
+      refused?.errors ?? "",
+      /^Cannot clone bookkeeper-cl-prod\/database: leftovers: Another run is at work on clone one\.\n {2}It is \S+ \(host\/process\)\.\n {2}Nothing was made\.\n {2}Next: wait until it has ended, then pulumi up$/,
+    );
+    for (const inputs of [one, two]) {
+      assert.equal((await destroy(inputs)).status, 0);
+      await assertNothingLeft(inputs);
+    }
+  });
+
+  it("stays while it is imported, however long ago it was made, and is swept once nobody does", async () => {
+    const inputs = inputsOf("imported");
+    await create(inputs);
+    await importClone("imported");
+    assert.deepEqual(await sweep("--grace", "0"), { status: 0, output: "sweep: 0 left\n" });
+    const content = { kind: "VolumeSnapshotContent", name: `${inputs.quarantine}-masked` } as const;
+    assert.ok(await find(context, content));
+    await removeImport("imported");
+    await assertNothingLeft(inputs);
+    assert.equal(await find(context, content), undefined, "the import owned it");
+  });
+
+  it("that never gets its snapshot ends at the deadline with the cause, and nothing is left", async () => {
+    const secret = "csi.storage.k8s.io/snapshotter-secret";
+    await apply(identity("admin"), {
+      apiVersion: "snapshot.storage.k8s.io/v1",
+      kind: "VolumeSnapshotClass",
+      metadata: { name: "bookkeeper-cl-never" },
+      driver: "btrfs.local",
+      deletionPolicy: "Delete",
+      parameters: { [`${secret}-name`]: "nobody-has-it", [`${secret}-namespace`]: production },
+    } as object);
+    try {
+      const inputs = inputsOf("never", {
+        snapshotClass: "bookkeeper-cl-never",
+        deadlineSeconds: 5,
+      });
+      const { status, errors } = await create(inputs);
+      assert.equal(status, 1);
+      assert.match(
+        errors,
+        /^Cannot clone bookkeeper-cl-prod\/database: source snapshot: VolumeSnapshot bookkeeper-cl-prod\/clone-never is not ready to use after 5 s\.\n {2}.*cannot get credentials for snapshot content.*\n {2}Nothing is left of it\.\n {2}Next: kubectl /,
+      );
+      await assertNothingLeft(inputs);
+    } finally {
+      await identity("admin").makeApiClient(CustomObjectsApi).deleteClusterCustomObject({
+        group: "snapshot.storage.k8s.io",
+        version: "v1",
+        plural: "volumesnapshotclasses",
+        name: "bookkeeper-cl-never",
+      });
+    }
+  });
+
+  it("whose server image does not exist says so, and nothing is left", async () => {
+    const source = {
+      namespace: production,
+      claim: "database",
+      serverImage: "localhost/postgres:0",
+    };
+    const inputs = inputsOf("no-image", { source, deadlineSeconds: 30 });
+    const { status, errors } = await create(inputs);
+    assert.equal(status, 1);
+    assert.match(
+      errors,
+      /: open: The image localhost\/postgres:0 cannot be had in bookkeeper-clq-no-image\./,
+    );
+    await assertNothingLeft(inputs);
+  });
+
+  it("of a claim that is not there, or of a role that production lacks, is refused with the reason", async () => {
+    const source = { namespace: production, claim: "nothing", serverImage };
+    const noClaim = await create(inputsOf("no-claim", { source }));
+    assert.equal(
+      noClaim.errors,
+      "Cannot clone bookkeeper-cl-prod/nothing: preflight: There is no claim bookkeeper-cl-prod/nothing to clone.\n  Staging is made of production's data, so production comes first.\n  Nothing was made.\n  Next: pulumi up --stack prod",
+    );
+    const target = {
+      namespace: staging,
+      passwords: [{ role: "nobody", secret: "database", key: "owner-password" }],
+    };
+    const noRole = inputsOf("no-role", { target });
+    assert.match(
+      (await create(noRole)).errors,
+      /: open: Production's data could not be opened in bookkeeper-clq-no-role\.\n {2}The passwords of production could not be replaced\.\n(.*\n)* .*production has no role nobody, for which there is a password/,
+    );
+    await assertNothingLeft(noRole);
+  });
+
+  it("without the password's Secret is refused before production is touched", async () => {
+    const target = {
+      namespace: staging,
+      passwords: [{ role: "postgres", secret: "other", key: "x" }],
+    };
+    const inputs = inputsOf("no-secret", { target });
+    assert.match(
+      (await create(inputs)).errors,
+      /: verifiers: The Secret bookkeeper-cl-staging\/other has no password under "x" for role postgres\.\n/,
+    );
+    await assertNothingLeft(inputs);
+  });
+
+  it("is refused without consent to unmasked data, and where the cluster is out of reach", async () => {
+    const refused = await create(inputsOf("consent", { allowUnmasked: false }));
+    assert.match(
+      refused.errors,
+      /^A clone would show production's data as it is in bookkeeper-cl-staging\.\n/,
+    );
+    const file = path.join(await mkdtemp(path.join(tmpdir(), "clone-")), "unreachable.kubeconfig");
+    const reachable = await readFile((process.env.KUBECONFIG ?? "").split(":")[0] ?? "", "utf8");
+    await writeFile(file, reachable.replace(/server: .*/, "server: https://127.0.0.1:1"));
+    const lost = await runKind("maskedSnapshot", "create", [inputsOf("lost")], undefined, file);
+    assert.match(
+      lost.errors,
+      /^The cluster of context stateful-cd does not answer\.\n {2}address: https:\/\/127\.0\.0\.1:1\n {2}cause: .*127\.0\.0\.1:1/,
+    );
+    await rm(path.dirname(file), { recursive: true });
+  });
+
+  it("binds to no other snapshot than its own", async () => {
+    const namespace = staging;
+    const inside = (kind: "VolumeSnapshot", name: string) => ({ kind, namespace, name }) as const;
+    const labels = labelsOf("binding", "alias");
+    await makeClaim(namespace, "small", "64Mi");
+    const from = { claim: "small", snapshotClass: "btrfs", labels: {} };
+    const claim = { kind: "PersistentVolumeClaim", namespace, name: "small" } as const;
+    await waitFor(context, claim, deadlineIn(30), "bound", (found) =>
+      found?.status?.phase === "Bound" ? true : undefined,
+    );
+    const right = await takeSnapshot(
+      context,
+      inside("VolumeSnapshot", "right"),
+      from,
+      deadlineIn(30),
+    );
+    const wrong = await takeSnapshot(
+      context,
+      inside("VolumeSnapshot", "wrong"),
+      from,
+      deadlineIn(30),
+    );
+    const refs = {
+      content: { kind: "VolumeSnapshotContent", name: "bookkeeper-clq-binding-raw" },
+      snapshot: inside("VolumeSnapshot", "alias"),
+    } as const;
+    await createContent(context, refs.content, refs.snapshot, wrong, labels, {});
+    await assert.rejects(aliasSnapshot(context, refs, right, labels, {}, deadlineIn(30)), {
+      message: `VolumeSnapshot ${namespace}/alias is not bound to the snapshot it was made for.\n  handle of the content: expected ${right.handle}, got ${wrong.handle}\n  handle in use: expected ${right.handle}, got ${wrong.handle}\n  Next: find out who else makes snapshots of that name, then run again`,
+    });
+    await remove(context, refs.snapshot, deadlineIn(30));
+    await remove(context, refs.content, deadlineIn(30));
+    for (const name of ["right", "wrong"])
+      await remove(context, inside("VolumeSnapshot", name), deadlineIn(30));
+    await remove(context, claim, deadlineIn(30));
+  });
+
+  it("cannot name another's snapshot without saying which clone it is, nor begin as its owner", async () => {
+    const contents = identity("program").makeApiClient(CustomObjectsApi);
+    const attempt = (labels: object, deletionPolicy: string) =>
+      refusal(
+        contents.createClusterCustomObject({
+          group: "snapshot.storage.k8s.io",
+          version: "v1",
+          plural: "volumesnapshotcontents",
+          body: {
+            apiVersion: "snapshot.storage.k8s.io/v1",
+            kind: "VolumeSnapshotContent",
+            metadata: { name: "bookkeeper-cl-refused", labels },
+            spec: {
+              deletionPolicy,
+              driver: "btrfs.local",
+              source: { snapshotHandle: "snapshot-of-somebody" },
+              volumeSnapshotRef: { namespace: staging, name: "stolen" },
+            },
+          },
+        }),
+      );
+    assert.match(
+      await attempt({}, "Retain"),
+      /422 .*a snapshot's handle is named only by the contents of a clone/,
+    );
+    assert.match(
+      await attempt(labelsOf("x", "masked"), "Delete"),
+      /422 .*begins with deletionPolicy Retain/,
+    );
+  });
+
+  it("prints no password and no verifier", async () => {
+    const secrets = [
+      ...(await passwordsIn(staging)),
+      ...(await passwordsIn(production)),
+      "SCRAM-SHA-256",
+    ];
+    assert.equal(secrets.length, 7);
+    const text = logged.join("\n");
+    for (const secret of secrets) assert.ok(!text.includes(secret), "a password was printed");
+  });
+});
+
+describe("a rollback point", function () {
+  this.timeout(120_000);
+  const namespace = "bookkeeper-cl-rollback";
+  const claim = { kind: "PersistentVolumeClaim", namespace, name: "data" } as const;
+  const keep = async (release: string) => {
+    const inputs = {
+      context,
+      namespace,
+      claim: "data",
+      release,
+      schemaChain: "c",
+      keep: 3,
+      deadlineSeconds: 30,
+    };
+    const { status, errors, outputs } = await runKind("rollbackPoint", "create", [inputs]);
+    assert.equal(status, 0, errors);
+    return (outputs.outs as { snapshot: string }).snapshot;
+  };
+  const names = async () =>
+    (await list(context, "VolumeSnapshot", { namespace }))
+      .map(({ metadata }) => metadata?.name)
+      .sort();
+
+  before(() => makeNamespace(namespace));
+  after(async () => {
+    await removeNamespace(adminContext, namespace, 120);
+  });
+
+  it("is not taken where there is no data", async () => {
+    assert.equal(await keep("sha256:1"), "");
+  });
+
+  it("is taken once for a change, anew for every later one, and only the newest three are kept", async () => {
+    await makeClaim(namespace, "data", "64Mi");
+    await waitFor(context, claim, deadlineIn(30), "bound", (found) =>
+      found?.status?.phase === "Bound" ? true : undefined,
+    );
+    const first = await keep("sha256:1");
+    assert.match(first, /^before-[0-9a-f]{12}-1$/);
+    assert.equal(await keep("sha256:1"), first);
+    const second = await keep("sha256:2");
+    const third = await keep("sha256:1");
+    assert.equal(third, first.replace(/-1$/, "-3"));
+    assert.deepEqual(await names(), [first, second, third].sort());
+    const fourth = await keep("sha256:2");
+    assert.deepEqual(await names(), [second, third, fourth].sort());
+    assert.deepEqual(await orphansInStorage(), []);
+  });
+});
