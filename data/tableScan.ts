@@ -41,9 +41,12 @@ export function valueHash(scan: TableScan, index: number): string {
   if (column === undefined) throw new Error(`the scan of ${scan.name} has no column ${index}`);
   const value = `c${index + 1}`;
   const seed = scan.key === null ? "0" : "k";
-  if (column.hash === null) return whenPresent(value, textHash(value, seed));
+  // Counts the value itself: IS NOT NULL looks into a composite.
+  if (column.hash === null) {
+    return `CASE WHEN num_nonnulls(${value}) = 1 THEN ${textHash(value, seed)} END`;
+  }
   if (column.hash === "hash_record_extended") {
-    return whenPresent(value, `hash_record_extended(ROW(${value}), ${seed})`);
+    return `CASE WHEN ${value} IS NOT NULL THEN hash_record_extended(ROW(${value}), ${seed}) END`;
   }
   return `${column.hash}(${collated(value, column)}, ${seed})`;
 }
@@ -72,11 +75,6 @@ function keyHash({ key, columns }: TableScan): string {
 /** concat() takes the type's own output, where a cast to text may trim or be anybody's function. */
 function textHash(value: string, seed = "0"): string {
   return `hashtextextended(concat(${value}) COLLATE "C", ${seed})`;
-}
-
-/** Counts the value itself: IS NOT NULL looks into a composite. */
-function whenPresent(value: string, hash: string): string {
-  return `CASE WHEN num_nonnulls(${value}) = 1 THEN ${hash} END`;
 }
 
 function collated(value: string, { isCollatable }: Column): string {
