@@ -15,13 +15,17 @@ CREATE TABLE bbq.stock (
   note json,
   sold boolean,
   added date,
-  seen timestamptz
+  seen timestamptz,
+  weight double precision,
+  days date[],
+  took interval
 );`;
 const rows = `
 INSERT INTO bbq.stock
 SELECT n, 'item ' || n, CASE n % 3 WHEN 0 THEN 'ribs' WHEN 1 THEN 'brisket' END::bbq.cut,
        CASE WHEN n % 7 <> 0 THEN n / 10.0 END, json_build_object('n', n, 'm', n),
-       n % 2 = 0, date '2024-01-01' + n, timestamptz '2024-01-01 00:00Z' + n * interval '1 h'
+       n % 2 = 0, date '2024-01-01' + n, timestamptz '2024-01-01 00:00Z' + n * interval '1 h',
+       n / 3.0, ARRAY[date '2024-01-01' + n], n * interval '1 h'
   FROM generate_series(1, 1000) AS n`;
 
 describe("two databases with the same rows", () => {
@@ -56,6 +60,7 @@ describe("two databases with the same rows", () => {
          UPDATE bbq.stock SET name = name WHERE id % 3 = 0;
          ALTER DATABASE ${candidate.name} SET timezone = 'Asia/Tokyo';
          ALTER DATABASE ${candidate.name} SET datestyle = 'German';
+         ALTER DATABASE ${candidate.name} SET intervalstyle = 'iso_8601';
          ALTER DATABASE ${candidate.name} SET extra_float_digits = 0`,
       );
     });
@@ -67,7 +72,7 @@ describe("two databases with the same rows", () => {
         assert.deepEqual(comparison, {
           differences: [],
           tables: 1,
-          columns: 8,
+          columns: 11,
           rows: 1000,
           notCompared: [],
         });
@@ -230,7 +235,7 @@ describe("two databases with the same rows", () => {
         await message("tables: {bbq.stock: {changed: {Name: true}}}"),
         [
           "UserError: integrity.yaml declares changes of columns that bbq.stock does not have: Name.",
-          "It has: added, cut, id, name, note, price, seen, sold.",
+          "It has: added, cut, days, id, name, note, price, seen, sold, took, weight.",
           "Next: correct the names in the integrity.yaml of the migrations that are pending",
         ].join("\n  "),
       );
