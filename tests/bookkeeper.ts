@@ -123,8 +123,13 @@ export async function contractDatabase(database: Database): Promise<void> {
     const added = prepare.map(
       ({ table, constraint, add }) => `ALTER TABLE ${table} ADD CONSTRAINT ${constraint} ${add}`,
     );
-    const steps = [...added, ...live.uninstall, ...release, ...own.map(({ text }) => text)];
-    for (const step of [...steps, ...archive]) await client.query(step);
+    const locks = live.locked.map(({ sql }) => `LOCK TABLE ${sql} IN ACCESS EXCLUSIVE MODE`);
+    const steps = [...locks, ...added, ...live.uninstall, ...release];
+    await client.query("BEGIN");
+    for (const step of [...steps, ...own.map(({ text }) => text), ...archive]) {
+      await client.query(step);
+    }
+    await client.query("COMMIT");
   }
   await client.end();
 }
