@@ -9,8 +9,8 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { applyMigrations } from "../engine/apply";
+import { contractMigrations } from "../engine/contract";
 import { loadMigrations } from "../engine/migrationFolder";
-import { planSync } from "../engine/planSync";
 import { bundleApplication } from "../local/bundle";
 import { loadRelease } from "../release";
 import type { TestDatabase } from "./postgres";
@@ -112,26 +112,11 @@ export async function prepareDatabase(
   };
 }
 
-/** Contracts what release 2.0.0 has expanded, as the engine does: with the statements it plans. */
-export async function contractDatabase(database: Database): Promise<void> {
-  const client = await database.connect();
-  for (const migration of await loadMigrations(path.join(root, "migrations"))) {
-    const live = await planSync(client, migration);
-    if (live === undefined) continue;
-    const { prepare, release, archive } = live.contract;
-    const own = migration.files.filter(({ phase }) => phase === "contract");
-    const added = prepare.map(
-      ({ table, constraint, add }) => `ALTER TABLE ${table} ADD CONSTRAINT ${constraint} ${add}`,
-    );
-    const locks = live.locked.map(({ sql }) => `LOCK TABLE ${sql} IN ACCESS EXCLUSIVE MODE`);
-    const steps = [...locks, ...added, ...live.uninstall, ...release];
-    await client.query("BEGIN");
-    for (const step of [...steps, ...own.map(({ text }) => text), ...archive]) {
-      await client.query(step);
-    }
-    await client.query("COMMIT");
-  }
-  await client.end();
+/** Ends the shape of release 1.0.0, as if none of its servers were left. */
+export async function contractDatabase({ connect }: Database): Promise<void> {
+  const migrations = await loadMigrations(path.join(root, "migrations"));
+  const { waiting } = await contractMigrations({ connect, migrations, oldRoles: [] });
+  assert.deepEqual(waiting, []);
 }
 
 /** Runs app/sample-data.sql as the program does: settings and file in one transaction. */
