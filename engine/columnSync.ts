@@ -1,5 +1,5 @@
 import type { LiveSync } from "./liveSync";
-import { jsonOf, keyOf } from "./liveSync";
+import { jsonOf, keyColumns, keyOf } from "./liveSync";
 import { archivedName, syncTriggerPrefix } from "./syncNames";
 import type { ColumnSync } from "./syncFile";
 import type { SyncTable } from "./syncTable";
@@ -139,10 +139,17 @@ END`;
     install,
     triggers: triggers.map((name) => ({ table: table.sql, name })),
     calledByWriters: sync.new.map((_, index) => own(`_forward_${index + 1}`)),
-    fill: (range) => [
-      `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})
-        WHERE ${range} AND ${disagrees("t")}`,
-    ],
+    fill: (range, skipLocked) => {
+      const set = `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})`;
+      if (!skipLocked) return [`${set} WHERE ${range} AND ${disagrees("t")}`];
+      const free = `SELECT ${keyColumns(table, "t", q)} FROM ${table.sql} t
+        WHERE ${range} AND ${disagrees("t")} FOR NO KEY UPDATE SKIP LOCKED`;
+      return [
+        `WITH free AS MATERIALIZED (${free}) ${set} FROM free
+          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`,
+      ];
+    },
+    pending: disagrees("t"),
     oldValues: jsonOf(sync.old, q),
     rejected,
     rejects: sync.rejects,

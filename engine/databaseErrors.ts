@@ -12,6 +12,7 @@ export const sqlState = {
   /** a procedure or DO block that commits, inside a transaction */
   invalidTermination: "2D000",
   duplicateTable: "42P07",
+  foreignKeyViolation: "23503",
   readOnlyTransaction: "25006",
   noRight: "42501",
   diskFull: "53100",

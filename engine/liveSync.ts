@@ -34,8 +34,13 @@ export interface LiveSync {
   readonly triggers: readonly { readonly table: string; readonly name: string }[];
   /** Functions of the sync that every writer calls. */
   readonly calledByWriters: readonly string[];
-  /** Locks what the backfill of a range reads, and then fills the range. */
-  readonly fill: (range: string) => readonly string[];
+  /**
+   * Locks what the backfill of a range reads, and fills the range.
+   * @param skipLocked leaves out rows that others hold: those stay `pending`
+   */
+  readonly fill: (range: string, skipLocked: boolean) => readonly string[];
+  /** A condition on `t`: the row is still to be filled, and can be. */
+  readonly pending: string;
   /** Old columns as json, of `t`. */
   readonly oldValues: string;
   /** A condition on `t`: the row is filled as far as it can be, and that is not at all. */
@@ -64,6 +69,15 @@ export interface SyncContract {
 /** The key of a row of `t` as a json list of texts. */
 export function keyOf({ key }: SyncTable, quote: (name: string) => string): string {
   return `json_build_array(${key.map(({ name }) => `t.${quote(name)}::text`).join(", ")})`;
+}
+
+/** The columns of a table's key under an alias, as a list. */
+export function keyColumns(
+  { key }: SyncTable,
+  alias: string,
+  quote: (name: string) => string,
+): string {
+  return key.map(({ name }) => `${alias}.${quote(name)}`).join(", ");
 }
 
 /** Columns of `t` by name, as one json object. */

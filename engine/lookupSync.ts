@@ -1,5 +1,5 @@
 import type { Quoting } from "./columnSync";
-import { jsonOf, keyOf, type LiveSync } from "./liveSync";
+import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
 import { archivedName, cutName, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "./syncFile";
 import type { SyncTable } from "./syncTable";
@@ -90,7 +90,8 @@ END`;
   const wasNotNull =
     sync.rejects === "block" &&
     (table.columns.find((column) => column.name === sync.name)?.notNull ?? false);
-  const named = `SELECT t.${name} FROM ${table.sql} t WHERE`;
+  const pending = `EXISTS (SELECT FROM ${target.sql} r
+      WHERE r.${targetName} = t.${name} AND t.${id} IS DISTINCT FROM r.${targetId})`;
 
   return {
     table,
@@ -132,14 +133,30 @@ END`;
       name: `${syncTriggerPrefix}${tag}_${on.part}`,
     })),
     calledByWriters: [],
-    fill: (range) => [
-      // In a rename's order, so that a rename and the backfill do not wait for each other.
-      `SELECT count(*) FROM (
-         SELECT FROM ${target.sql} r WHERE r.${targetName} IN (${named} ${range})
-          ORDER BY r.${targetId} FOR KEY SHARE) locked`,
-      `UPDATE ${table.sql} t SET ${id} = r.${targetId} FROM ${target.sql} r
-        WHERE ${range} AND r.${targetName} = t.${name} AND t.${id} IS DISTINCT FROM r.${targetId}`,
-    ],
+    fill: (range, skipLocked) => {
+      // In a rename's order: what is referred to first.
+      const places = `SELECT r.${targetId} AS id, r.${targetName} AS name FROM ${target.sql} r
+        WHERE r.${targetName} IN (SELECT t.${name} FROM ${table.sql} t WHERE ${range})
+        ORDER BY r.${targetId} FOR KEY SHARE`;
+      if (!skipLocked) {
+        return [
+          `SELECT count(*) FROM (${places}) places`,
+          `UPDATE ${table.sql} t SET ${id} = r.${targetId} FROM ${target.sql} r
+            WHERE ${range} AND r.${targetName} = t.${name} AND t.${id} IS DISTINCT FROM r.${targetId}`,
+        ];
+      }
+      return [
+        `WITH places AS MATERIALIZED (${places} SKIP LOCKED),
+              free AS MATERIALIZED (
+                SELECT ${keyColumns(table, "t", q)}, t.${name} AS stateful_cd_name FROM ${table.sql} t
+                 WHERE ${range} AND t.${name} IN (SELECT name FROM places)
+                   AND ${pending} FOR NO KEY UPDATE OF t SKIP LOCKED)
+         UPDATE ${table.sql} t SET ${id} = places.id
+           FROM free JOIN places ON places.name = free.stateful_cd_name
+          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`,
+      ];
+    },
+    pending,
     oldValues: jsonOf([sync.name], q),
     rejected,
     rejects: sync.rejects,

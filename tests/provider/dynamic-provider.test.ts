@@ -126,6 +126,12 @@ describe("Pulumi's own provider process with our stub", function () {
     assert.equal(await diff({ ...inputs, drift: ["table public.menu added"] }, inputs), change);
   });
 
+  it("sees a change as long as something waits", async () => {
+    const waiting = ["0002-b: an old release is connected"];
+    assert.equal(await diff({ ...inputs, waiting }, inputs), change);
+    assert.equal(await diff({ ...inputs, waiting: [] }, inputs), noChange);
+  });
+
   it("previews inputs that are not known yet", async () => {
     const news = { ...inputs, database: unknown };
     await ask("check", request("CheckRequest", { Olds: {}, News: news }));

@@ -95,6 +95,58 @@ describe("npm run migrations", () => {
     assert.equal(plan.migrations.length, 2);
   });
 
+  it("plans what follows the statements, and contracts once the old login is gone", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (id int PRIMARY KEY, a text)");
+    folder.write("0002-b/expand.sql", "ALTER TABLE t ADD b text");
+    folder.write(
+      "0002-b/sync.yaml",
+      "table: t\nold: [a]\nnew: [b]\nforward: { b: a }\nreverse: { a: b }\n",
+    );
+    await run("apply", "--through", "0001-a");
+    assert.equal(
+      (await run("plan")).stdout,
+      [
+        "0002-b (pending)",
+        "  1  migrations/0002-b/expand.sql:1  in transaction  ALTER TABLE t ADD b text",
+        "  sync      t: a <-> b",
+        "  backfill  about 0 rows of t; rows that do not convert: block",
+        "  audit     every row",
+        "  contract  a becomes _dropped_a; once no old release is connected",
+        "2 migrations, 1 pending; journal at epoch 1",
+        "",
+      ].join("\n"),
+    );
+    await run("apply");
+    const role = `old_${database.name}`;
+    await database.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    const old = await database.connect({ user: role, password: "x", application_name: "one" });
+    assert.deepEqual(await run("contract", "--old-role", role), {
+      code: 0,
+      stdout: `0002-b  verified  waits: an old release is connected: ${role} has a session ('one')\n`,
+      stderr: "",
+    });
+    await old.end();
+    assert.deepEqual(await run("contract", "--old-role", role), {
+      code: 0,
+      stdout: "0002-b: contracting\n0002-b: contracted\n0002-b  contracted\n",
+      stderr: "",
+    });
+    assert.deepEqual(await run("contract", "--old-role", "nobody_at_all"), {
+      code: 1,
+      stdout: "",
+      stderr: "There is no role nobody_at_all.\n  Next: correct --old-role\n",
+    });
+    assert.deepEqual(await run("contract"), {
+      code: 2,
+      stdout: "",
+      stderr: [
+        "contract needs to know which logins are of old releases.",
+        "As long as one of them has a session, the old shape stays.",
+        "Next: npm run migrations -- contract --old-role <login of the old release>\n",
+      ].join("\n  "),
+    });
+  });
+
   it("exits 1 when the run fails or would be refused, with the error on stderr", async () => {
     folder.write("0001-a.sql", "SELECT 1/0");
     const failed = await run("apply");

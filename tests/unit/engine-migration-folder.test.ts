@@ -321,6 +321,34 @@ describe("a migrations folder", () => {
     );
   });
 
+  it("shows a mistake in a sync.yaml of kind lookup", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    folder.write(
+      "0001-a/sync.yaml",
+      "kind: lookup\ntable: a.b.c\nname: x\nid: y\nreferences: { table: w, id: z, name: n }\n",
+    );
+    assert.deepEqual(await mistake(), [
+      "table: must be table or schema.table",
+      "  migrations/0001-a/sync.yaml:2:8",
+      "  2 | table: a.b.c",
+      "    |        ^",
+    ]);
+  });
+
+  it("shows a mistake in the SQL of a sync.yaml", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    folder.write(
+      "0001-a/sync.yaml",
+      'table: w\nold: [a]\nnew: [b]\nforward: { b: "lower(a" }\nreverse: { a: b }\n',
+    );
+    assert.deepEqual(await mistake(), [
+      "forward.b: syntax error at end of input.",
+      "  migrations/0001-a/sync.yaml:4:15",
+      '  4 | forward: { b: "lower(a" }',
+      "    |               ^",
+    ]);
+  });
+
   it("reports all mistakes of a folder at once", async () => {
     folder.write("0001-a.sql", "SELEC 1");
     folder.write("0002-b.sql", "");
