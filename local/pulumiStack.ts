@@ -54,17 +54,24 @@ export async function createStack(
   // The CLI does not make the folder of its own file backend.
   await mkdir(fileURLToPath(stack.environment.PULUMI_BACKEND_URL ?? ""), { recursive: true });
   await copyFile(path.join(repository, "Pulumi.yaml"), path.join(stack.folder, "Pulumi.yaml"));
-  const settings = parseDocument(
-    await readFile(path.join(repository, `Pulumi.${template}.yaml`), "utf8"),
-  );
-  for (const [key, value] of Object.entries(changes)) {
-    settings.setIn(["config", `stateful-cd:${key}`], value);
-  }
-  await writeFile(configFile(stack), settings.toString());
+  await copyFile(path.join(repository, `Pulumi.${template}.yaml`), configFile(stack));
+  await configure(stack, changes);
   await run("pulumi", ["stack", "init", stack.name, "--non-interactive"], {
     cwd: stack.folder,
     env: stack.environment,
   });
+}
+
+/** Changes keys of a stack's configuration, as a person edits its file. */
+export async function configure(
+  stack: PulumiStack,
+  changes: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const settings = parseDocument(await readFile(configFile(stack), "utf8"));
+  for (const [key, value] of Object.entries(changes)) {
+    settings.setIn(["config", `stateful-cd:${key}`], value);
+  }
+  await writeFile(configFile(stack), settings.toString());
 }
 
 /** Forgets a stack's state; what it declared stays unless it was destroyed before. */

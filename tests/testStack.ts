@@ -1,11 +1,10 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { parseDocument } from "yaml";
+import { rm } from "node:fs/promises";
 import { loadCluster } from "../kube/client";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
 import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
 import { cachePaths, cacheRoot, type CachePaths } from "../local/paths";
 import {
+  configure,
   createStack,
   pulumi,
   type PulumiResult,
@@ -67,14 +66,7 @@ export function useStack(
     run: (...args) => pulumi(stack, args),
     outputs,
     database: async () => (await outputs()).database as DatabaseAddress,
-    setConfig: async (settings) => {
-      const file = path.join(stack.folder, `Pulumi.${name}.yaml`);
-      const document = parseDocument(await readFile(file, "utf8"));
-      for (const [key, value] of Object.entries(settings)) {
-        document.setIn(["config", `stateful-cd:${key}`], value);
-      }
-      await writeFile(file, document.toString());
-    },
+    setConfig: (changes) => configure(stack, changes),
   };
 }
 

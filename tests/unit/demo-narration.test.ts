@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { narrate } from "../../local/narration";
+import { narrate } from "../../demo/narration";
 
 describe("the narration of pulumi's output", () => {
   it("tells what was made, of which kind, and in which time", () => {
