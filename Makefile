@@ -34,8 +34,8 @@ check: build ## Say whether the cluster has all the program needs (STATEFUL_CD_C
 images: build ## Build the images anew where something changed, and give them to the cluster
 	@$(CLI) images
 
-demo: up ## From nothing to production: release 1.0.0 by one real pulumi up
-	@node dist/local/demo.js
+demo: up ## The whole story: production, a change, staging on a clone, and back, under load
+	@node dist/demo/main.js
 
 test: up ## Run all three rings of tests: unit, provider, cluster
 	@$(CLI) browser

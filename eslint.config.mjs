@@ -3,16 +3,20 @@ import tseslint from "typescript-eslint";
 /** Folders in the order dependencies may point: each may import only what `allowed` names. */
 const layers = {
   engine: [],
+  data: [],
   kube: [],
-  "components/dynamic": ["engine", "kube"],
+  "components/dynamic": ["engine", "data", "kube"],
   components: ["components/dynamic", "engine", "kube"],
   local: ["kube"],
+  demo: ["kube", "local"],
 };
 const folders = [
   "engine",
+  "data",
   "kube",
   "components",
   "local",
+  "demo",
   "bench",
   "tests",
   "app",
@@ -25,7 +29,7 @@ const packages = {
   "@pulumi/*": ["components", "components/dynamic"],
   "@kubernetes/client-node": ["kube", "local"],
   ws: ["kube"],
-  pg: ["engine", "kube", "components/dynamic"],
+  pg: ["engine", "data", "kube", "components/dynamic", "demo"],
 };
 
 function importDirection([folder, allowed]) {
@@ -67,7 +71,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["components/**/*.ts", "engine/**/*.ts", "kube/**/*.ts", "index.ts"],
+    files: ["components/**/*.ts", "engine/**/*.ts", "data/**/*.ts", "kube/**/*.ts", "index.ts"],
     rules: {
       "no-restricted-properties": [
         "error",

@@ -1,130 +1,166 @@
-import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { hasNamespace, removeNamespace } from "../kube/namespace";
-import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectToPostgres } from "../kube/postgres";
+import { environmentOf } from "../local/environment";
+import { cachePaths, cacheRoot } from "../local/paths";
+import { configure, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
-import { environmentOf } from "./environment";
-import { narrate } from "./narration";
-import { cachePaths, cacheRoot } from "./paths";
-import { createStack, forgetStack, pulumi, type PulumiStack } from "./pulumiStack";
-
-const namespace = "bookkeeper-prod";
-const removalSeconds = 120;
+import { checkHistory } from "./load/history";
+import { type Load, type LoadResult, startLoad } from "./load/load";
+import { demoStack, outputsOf, preview, startAfresh, up } from "./stacks";
+import { summarise, type Step } from "./summary";
 
 /** What the demo ends with, as one line that a program can read. */
-interface Summary {
+export interface Story {
   readonly prodRelease: string;
-  readonly inventoryRows: number;
-  readonly page: string;
+  readonly stagingRelease: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly lostWrites: number;
+  readonly longestStallMs: number;
   readonly seconds: number;
 }
 
-/** What the demo reads of the stack's outputs. */
-interface Outputs {
-  readonly release: string;
-  readonly page: string;
-  readonly database: DatabaseAddress;
-}
+/** How many requests a second people make, reads and writes together. */
+const ratePerSecond = 40;
+/** How long they are watched before anything changes: what is quiet is measured, not assumed. */
+const quietSeconds = 15;
 
-/** From nothing to production: release 1.0.0 by one real `pulumi up`, and the page it serves. */
-async function demo(): Promise<Summary> {
+/**
+ * The talk's whole story, on real stacks: production serves 1.0.0; a pull request raises the release;
+ * staging proves it on a clone of production; production takes it, goes back, takes it again, and
+ * gives up the old columns, while people use it all the time.
+ */
+export async function tellStory(): Promise<Story> {
   const started = performance.now();
   const paths = cachePaths(cacheRoot(process.env));
   const environment = environmentOf(paths);
   // What this process asks the cluster itself goes where Pulumi goes.
   Object.assign(process.env, environment);
-  const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
-  const prod: PulumiStack = {
-    name: "prod",
-    folder: path.join(paths.root, "pulumi", "stacks", "prod"),
-    environment,
+  const artefacts = path.join(paths.root, "demo");
+  await rm(artefacts, { recursive: true, force: true });
+  await mkdir(artefacts, { recursive: true });
+  const staging = demoStack(paths, environment, "staging");
+  const prod = demoStack(paths, environment, "prod");
+  const steps: Step[] = [];
+  const log = (name: string): string => path.join(artefacts, `${steps.length + 1}-${name}.log`);
+  const note = (what: string, seconds: number): void => {
+    steps.push({ what, seconds });
+  };
+  const run = async (what: string, stack: PulumiStack, name: string): Promise<void> => {
+    note(what, await up(stack, log(name)));
   };
 
   say("A fresh start", "Whatever an earlier demo left is removed.");
-  await removeEarlierDemo(prod, context);
-  await createStack(prod, "prod");
+  await startAfresh([staging, prod], process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd");
 
-  say("Release 1.0.0 to production", "pulumi up --stack prod");
-  const up = await pulumi(prod, ["up", "--yes", "--skip-preview", "--suppress-outputs"], {
-    onLine: (line) => {
-      const told = narrate(line);
-      if (told !== undefined) console.log(`  ${told}`);
-    },
-  });
-  if (up.status !== 0) {
-    throw new UserError(
-      "`pulumi up` of production failed.",
-      up.output.slice(up.output.indexOf("Diagnostics:")).split("\n"),
-      "make status, and make demo again when that is mended",
+  say("Production gets release 1.0.0", "pulumi up --stack prod");
+  await run("Production: release 1.0.0 from nothing", prod, "prod-1.0.0");
+  const { page, database } = await outputsOf(prod);
+  const connect = () => connectToPostgres(database, 30, "stateful-cd demo");
+
+  say("People use it", `${ratePerSecond} requests a second at ${page}, from now to the end.`);
+  const load = await startLoad({ url: page, ratePerSecond });
+  try {
+    load.mark("quiet");
+    await sleep(quietSeconds * 1000);
+
+    say("A pull request raises the release to 2.0.0", "pulumi preview --stack staging");
+    await configure(staging, { release: "2.0.0" });
+    show(await preview(staging, log("preview-staging")));
+    await configure(prod, { release: "2.0.0" });
+    say("Production would refuse it now", "pulumi preview --stack prod");
+    await expectRefusal(prod, log("preview-prod"));
+
+    say(
+      "Staging runs 2.0.0 on a clone of production's volume",
+      "pulumi up --stack staging. UNMASKED: this clone shows real contacts; masking is another issue.",
     );
-  }
+    load.mark("staging");
+    await run("Staging: 2.0.0 on a clone, its data compared with production's", staging, "staging");
 
-  say("What people see now", "Asking the page for its data, as a browser does.");
-  const outputs = await pulumi(prod, ["stack", "output", "--json"]);
-  const { release, page, database } = JSON.parse(outputs.output) as Outputs;
-  await askPage(page);
-  const inventoryRows = await countRows(database);
-  console.log(`  ${page} serves release ${release} with ${inventoryRows} inventory rows.`);
-  console.log(
-    `\nOpen ${page} in a browser. Ask the stack: eval "$(make -s env)"; pulumi stack -s prod`,
-  );
-  return {
-    prodRelease: release,
-    inventoryRows,
-    page,
+    say("Production takes 2.0.0", "One changed line, then pulumi up --stack prod.");
+    load.mark("up");
+    await run("Production: to 2.0.0, both releases serving", prod, "prod-2.0.0");
+
+    say("And back", "The old columns are still there and still right: 1.0.0 serves again.");
+    await load.retire("2.0.0");
+    load.mark("back");
+    await configure(prod, { release: "1.0.0" });
+    await run("Production: back to 1.0.0", prod, "prod-back");
+
+    say("And forward again", "pulumi up --stack prod");
+    load.mark("up");
+    await configure(prod, { release: "2.0.0" });
+    await run("Production: to 2.0.0 again", prod, "prod-again");
+
+    say(
+      "The old release is gone: contract",
+      "pulumi up --stack prod. Pages of 1.0.0 that are still open are told to reload.",
+    );
+    await load.retire("1.0.0");
+    load.mark("contract");
+    await run("Production: the old columns are given up", prod, "prod-contract");
+    await ensureContracted(prod);
+  } finally {
+    await load.stop();
+  }
+  const result = await checkHistory(load, connect);
+  const stagingRelease = (await outputsOf(staging)).release;
+  const prodRelease = (await outputsOf(prod)).release;
+  const story: Story = {
+    prodRelease,
+    stagingRelease,
+    requests: result.requests,
+    errors: result.errors,
+    lostWrites: result.lostWrites + result.doubledWrites,
+    longestStallMs: result.longestStallMs,
     seconds: Math.round((performance.now() - started) / 1000),
   };
+  await keep(artefacts, story, result, steps, page);
+  return story;
 }
 
-/** Only what this demo's own stack declared: on a cluster of yours, nothing else is touched. */
-async function removeEarlierDemo(prod: PulumiStack, context: string): Promise<void> {
-  if (existsSync(prod.folder)) {
-    await removeNamespace(context, namespace, removalSeconds);
-    await forgetStack(prod);
-  } else if (await hasNamespace(context, namespace)) {
-    throw new UserError(
-      `The cluster has a namespace ${namespace} already, and it is not this demo's.`,
-      ["The demo would share it with whatever made it."],
-      `kubectl --context ${context} get all -n ${namespace}`,
-    );
+/** In a preview already, with the reason: that is the point of the gate. */
+async function expectRefusal(prod: PulumiStack, log: string): Promise<void> {
+  const { refusal } = await preview(prod, log);
+  if (refusal === undefined) {
+    throw new UserError("Production's preview let an unproved release pass.", [], `read ${log}`);
   }
+  for (const line of refusal) console.log(`  ${line}`);
 }
 
-/** Asks as a browser does: frontend, backend, pooler and database must all answer. */
-async function askPage(page: string): Promise<void> {
-  const html = await fetch(page);
-  const answer = await fetch(new URL("/api/inventory?limit=1", page));
-  if (!html.ok || !answer.ok) {
-    throw new UserError(
-      `The page does not answer: ${page} HTTP ${html.status}, its data HTTP ${answer.status}.`,
-      [],
-      "make status",
-    );
-  }
+async function ensureContracted(prod: PulumiStack): Promise<void> {
+  const { waiting } = await outputsOf(prod);
+  if (waiting.length === 0) return;
+  throw new UserError(
+    "The old columns are still there.",
+    [...waiting],
+    "pulumi up --stack prod once these are gone",
+  );
 }
 
-async function countRows(database: DatabaseAddress): Promise<number> {
-  const client = await connectToPostgres(database, 10, "stateful-cd demo");
-  try {
-    const { rows } = await client.query<{ count: number }>(
-      "select count(*)::int as count from inventory",
-    );
-    return rows[0]?.count ?? 0;
-  } finally {
-    await client.end();
+function show({ plan, refusal }: { plan: readonly string[]; refusal: string[] | undefined }): void {
+  if (refusal !== undefined) {
+    throw new UserError("The preview of staging failed.", refusal, "make status");
   }
+  for (const line of plan) console.log(`  ${line}`);
+}
+
+async function keep(
+  folder: string,
+  story: Story,
+  load: LoadResult,
+  steps: readonly Step[],
+  page: string,
+): Promise<void> {
+  const summary = summarise(story, load, steps, page);
+  await writeFile(path.join(folder, "load.json"), `${JSON.stringify(load, undefined, 2)}\n`);
+  await writeFile(path.join(folder, "summary.md"), summary);
+  console.log(`\n${summary}\nKept in ${folder}: summary.md, load.json, and what Pulumi said.`);
 }
 
 function say(title: string, text: string): void {
   console.log(`\n${title}\n  ${text}`);
 }
-
-demo().then(
-  (summary) => {
-    console.log(`demo: ok ${JSON.stringify(summary)}`);
-  },
-  (error: unknown) => {
-    console.error(error instanceof UserError ? `\n${error.message}` : error);
-    process.exitCode = 1;
-  },
-);

@@ -47,8 +47,8 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
     case "check": {
       const inputs = pick(second, names);
       const previous = Object.keys(first).length > 0 ? pick(first, names) : undefined;
-      if (isChecked) await (await load()).check?.(inputs, previous);
-      return { inputs };
+      if (!isChecked) return { inputs };
+      return { inputs, failures: await failuresOf((await load()).check?.(inputs, previous)) };
     }
     case "diff": {
       const compared = names.filter((name) => !ignored?.includes(name));
@@ -74,6 +74,17 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
       // What only stands for data is forgotten when it is no longer declared, never undone.
       if (isRemoved) await (await load()).remove?.(pick(second, names));
       return {};
+  }
+}
+
+/** A refusal as Pulumi shows it once; what is thrown in a check it shows twice. */
+async function failuresOf(check: Promise<void> | undefined) {
+  try {
+    await check;
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [{ property: "", reason: error.message }];
   }
 }
 
