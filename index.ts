@@ -1,120 +1,118 @@
 import { Backend } from "./components/backend";
 import { connectCluster } from "./components/cluster";
+import { Contract } from "./components/contract";
 import { addressOf, Database } from "./components/database";
+import { DatabaseClone } from "./components/databaseClone";
 import { DatabaseCredentials } from "./components/databaseCredentials";
 import { Environment } from "./components/environment";
 import { Frontend } from "./components/frontend";
+import { IntegrityChecks } from "./components/integrityChecks";
 import { PromotionGate } from "./components/promotionGate";
-import { digestRelease } from "./components/releaseDigest";
+import { readContents } from "./components/releaseContents";
 import { SampleData } from "./components/sampleData";
-import { readHistory, SchemaHistory } from "./components/schemaHistory";
-import { readEvidence } from "./components/stackOutputs";
+import { SchemaHistory } from "./components/schemaHistory";
+import { Snapshot } from "./components/snapshot";
+import { handOn, readEvidence, readSource } from "./components/stackOutputs";
 import { loadSettings } from "./settings";
 
 /** One release: application, database server and schema move together, in the order they stand here. */
 export default async function deliver() {
-  const { release, application, namespace, ...settings } = loadSettings();
-  const { context } = settings.cluster;
-  const history = await readHistory(release.migrations);
-  const releaseDigest = digestRelease({ release, ...history });
-  const cluster = await connectCluster("cluster", { namespace, ...settings.cluster });
-  const onCluster = { provider: cluster };
+  const { application, place, protect, ...settings } = loadSettings();
+  const release = await readContents(settings.release);
+  const opts = { provider: await connectCluster("cluster", place) };
 
   const promotion =
     settings.promotion &&
     new PromotionGate("promotion", {
-      release: release.version,
-      releaseDigest,
+      ...release,
+      ...settings.promotion,
       evidence: await readEvidence(settings.promotion.from),
-      bootstrap: settings.promotion.bootstrap,
-      database: addressOf(context, namespace, application),
+      database: addressOf(place.context, place.namespace, application),
     });
-
   const environment = new Environment(
     "environment",
-    {
-      namespace,
-      release: promotion?.release ?? release.version,
-      deployer: settings.cluster.deployer,
-      protect: settings.protectData,
-    },
-    onCluster,
+    { ...place, release: promotion?.release ?? release.release, protect },
+    opts,
   );
-
-  const credentials = new DatabaseCredentials(
-    "credentials",
-    { namespace: environment.namespace, protect: settings.protectData },
-    onCluster,
-  );
-
+  const shared = {
+    ...place,
+    ...release,
+    namespace: environment.namespace,
+    database: application,
+    protect,
+  };
+  const credentials = new DatabaseCredentials("credentials", shared, opts);
+  const clone =
+    settings.source &&
+    new DatabaseClone(
+      "clone",
+      {
+        ...shared,
+        ...settings.clone,
+        ...settings.database,
+        source: await readSource(settings.source),
+        credentials,
+      },
+      opts,
+    );
   const database = new Database(
     "database",
     {
+      ...shared,
       ...settings.database,
-      credentials,
-      context,
-      storageClass: settings.cluster.storageClass,
-      protect: settings.protectData,
-      namespace: environment.namespace,
-      namespaceName: namespace,
-      database: application,
-      release: release.version,
+      namespaceName: place.namespace,
       releases: settings.releases,
-      server: release.server,
-      pooler: release.pooler,
+      credentials,
+      from: clone,
       client: "backend",
     },
-    onCluster,
+    opts,
   );
+  const rollbackPoint = protect
+    ? new Snapshot("rollback-point", { ...shared, claim: database.claim })
+    : undefined;
 
-  const schema = new SchemaHistory("schema", {
-    ...history,
-    database: database.address,
-    releaseDigest,
-  });
-
+  const inside = { ...release, database: database.address, cloneId: clone?.cloneId };
+  const schema = new SchemaHistory("schema", { ...inside, rollbackPoint: rollbackPoint?.snapshot });
   if (settings.sampleData) {
-    new SampleData("sample-data", {
-      ...settings.sampleData,
-      database: database.address,
-      schemaVersion: schema.version,
-    });
+    const { version: schemaVersion } = schema;
+    new SampleData("sample-data", { ...settings.sampleData, ...inside, schemaVersion });
   }
+  const checks = new IntegrityChecks("integrity", {
+    ...inside,
+    control: clone?.control,
+    schemaVersion: schema.version,
+  });
 
   const backend = new Backend(
     "backend",
     {
+      ...shared,
       ...settings.backend,
-      namespace: environment.namespace,
-      release: release.version,
-      image: release.backend,
-      database: database.login,
-      schemaVersion: schema.version,
+      login: database.login,
+      schemaVersion: checks.verifiedVersion,
       client: "frontend",
     },
-    onCluster,
+    opts,
   );
-
   const frontend = new Frontend(
     "frontend",
-    {
-      ...settings.frontend,
-      namespace: environment.namespace,
-      release: release.version,
-      image: release.frontend,
-      backend: backend.url,
-    },
-    onCluster,
+    { ...shared, ...settings.frontend, backend: backend.url },
+    opts,
   );
-
-  return {
-    release: frontend.release,
-    releaseDigest,
-    page: settings.frontend.address ?? frontend.url,
-    namespace: environment.namespace,
-    database: database.address,
-    claim: database.claim,
-    schemaVersion: schema.version,
-    schemaFingerprint: schema.fingerprint,
-  };
+  const contract = new Contract("contract", {
+    ...inside,
+    servedBy: frontend.release,
+    app: "backend",
+    oldRoles: database.otherLogins,
+  });
+  return handOn(release, {
+    promotion,
+    environment,
+    database,
+    schema,
+    checks,
+    frontend,
+    contract,
+  });
 }

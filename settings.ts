@@ -59,13 +59,19 @@ const settingsSchema = z.strictObject({
     .optional(),
 });
 
+type Parsed = z.infer<typeof settingsSchema>;
+
 /** What belongs to the place: everything that differs between stacks, and the release they run. */
-export type Settings = Readonly<Omit<z.infer<typeof settingsSchema>, "release" | "releases">> & {
+export type Settings = Readonly<
+  Omit<Parsed, "release" | "releases" | "cluster" | "protectData">
+> & {
   readonly release: Release;
   /** the versions of all releases there are, oldest first */
   readonly releases: readonly string[];
-  readonly stack: string;
-  readonly namespace: string;
+  /** the cluster, and the namespace of this stack in it */
+  readonly place: Readonly<Parsed["cluster"]> & { readonly namespace: string };
+  /** whether pulumi refuses to delete what holds data */
+  readonly protect: boolean;
 };
 
 /**
@@ -86,13 +92,13 @@ export function loadSettings(): Settings {
       `edit Pulumi.${stack}.yaml (Pulumi.yaml describes each key)`,
     );
   }
-  const { release, releases, ...settings } = parsed.data;
+  const { release, releases, cluster, protectData: protect, ...settings } = parsed.data;
   return Object.freeze({
     ...settings,
     release: loadRelease(releases, release),
     releases: listReleases(releases),
-    stack,
-    namespace: `${settings.application}-${stack}`,
+    place: { ...cluster, namespace: `${settings.application}-${stack}` },
+    protect,
   });
 }
 

@@ -4,11 +4,11 @@ import { HttpWorkload } from "./httpWorkload";
 
 export interface BackendArgs {
   readonly namespace: pulumi.Input<string>;
-  readonly image: string;
+  readonly images: { readonly backend: string };
   readonly release: string;
   readonly replicas: number;
-  readonly database: DatabaseLogin;
-  /** The schema this release was written for: what SchemaHistory has reached. */
+  readonly login: DatabaseLogin;
+  /** The schema this release was written for, known once it is there and its data checked. */
   readonly schemaVersion: pulumi.Input<string>;
   /** App label of the workload that may call it. */
   readonly client: string;
@@ -24,25 +24,25 @@ export class Backend extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Backend", name, {}, opts);
-    const { database } = args;
+    const { login } = args;
     const credentials = "/etc/backend";
     const workload = new HttpWorkload(
       `${name}-${args.release}`,
       {
         app: name,
         namespace: args.namespace,
-        image: args.image,
+        image: args.images.backend,
         release: args.release,
         replicas: args.replicas,
         annotations: { "stateful-cd/schema": args.schemaVersion },
         env: {
-          DATABASE_HOST: database.host,
-          DATABASE_PORT: String(database.port),
-          DATABASE_NAME: database.database,
-          DATABASE_USER: database.role,
+          DATABASE_HOST: login.host,
+          DATABASE_PORT: String(login.port),
+          DATABASE_NAME: login.database,
+          DATABASE_USER: login.role,
           DATABASE_PASSWORD_FILE: `${credentials}/password`,
         },
-        secret: { name: database.secret, mountPath: credentials },
+        secret: { name: login.secret, mountPath: credentials },
         clients: [args.client],
         calls: ["pooler"],
       },

@@ -9,7 +9,7 @@ export interface ContractArgs {
   /** The release's last migration: what comes after it is not touched. */
   readonly through: string;
   /** The release, known once it serves: before, the old columns are in use. */
-  readonly release: pulumi.Input<string>;
+  readonly servedBy: pulumi.Input<string>;
   /** App label of the workload whose other releases must be gone. */
   readonly app: string;
   /** Logins of all other releases: no session of theirs may be left. */
@@ -35,6 +35,7 @@ export class Contract extends DynamicResource {
   constructor(name: string, args: ContractArgs, opts?: pulumi.CustomResourceOptions) {
     const inputs = {
       ...args,
+      release: args.servedBy,
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };

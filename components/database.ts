@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseAddress } from "../kube/postgres";
 import { Credentials } from "./credentials";
 import { databaseSecret, ownerOf } from "./databaseCredentials";
-import { DatabaseRoles } from "./databaseRoles";
+import { DatabaseRoles, loginOf } from "./databaseRoles";
 import { DatabaseServer, type DataSource } from "./databaseServer";
 import { Pooler } from "./pooler";
 import { nameOfRelease } from "./workload";
@@ -25,7 +25,7 @@ export interface DatabaseArgs {
   readonly releases: readonly string[];
   readonly server: { readonly image: string; readonly version: string };
   /** Image of PgBouncer. */
-  readonly pooler: string;
+  readonly images: { readonly pooler: string };
   /** Size of the volume, e.g. 4Gi. It can grow, never shrink. */
   readonly storage: string;
   readonly cpu: string;
@@ -56,11 +56,16 @@ export class Database extends pulumi.ComponentResource {
   readonly login: DatabaseLogin;
   /** The claim that a snapshot is taken of. */
   readonly claim: pulumi.Output<string>;
+  /** Image of the server with its version: what a clone of the claim is opened with. */
+  readonly serverImage: string;
+  /** The logins of all other releases. */
+  readonly otherLogins: readonly string[];
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Database", name, {}, opts);
     const { namespace, context, database, release, credentials } = args;
     const inside = { parent: this };
+    const serverImage = `${args.server.image}:${args.server.version}`;
 
     const logins = new Map(
       args.releases.map((version) => {
@@ -79,7 +84,7 @@ export class Database extends pulumi.ComponentResource {
       `${name}-server`,
       {
         namespace,
-        image: `${args.server.image}:${args.server.version}`,
+        image: serverImage,
         from: args.from,
         secret: credentials.secret,
         storage: args.storage,
@@ -115,7 +120,7 @@ export class Database extends pulumi.ComponentResource {
       `${name}-pooler`,
       {
         namespace,
-        image: args.pooler,
+        image: args.images.pooler,
         server: server.service,
         serverPort: server.port,
         serverApp: server.app,
@@ -127,6 +132,10 @@ export class Database extends pulumi.ComponentResource {
     );
 
     this.claim = server.claim;
+    this.serverImage = serverImage;
+    this.otherLogins = args.releases
+      .filter((version) => version !== release)
+      .map((version) => loginOf(database, version));
     this.address = pulumi
       .all([namespace, roles.database, credentials.secret])
       .apply(([namespace]) => addressOf(context, namespace, database));

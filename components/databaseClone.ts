@@ -3,6 +3,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { cloneLabel, importNameOf, partLabel } from "../kube/clone/names";
 import { UserError } from "../userError";
+import type { DatabaseAddress } from "../kube/postgres";
+import { ControlDatabase } from "./controlDatabase";
+import type { Credentials } from "./credentials";
+import { passwordsOf } from "./databaseCredentials";
+import { loginsOf } from "./databaseRoles";
 import { requireConsent } from "./dynamic/consent";
 import { DynamicResource } from "./dynamic/stub";
 import { settledWith } from "./order";
@@ -10,37 +15,47 @@ import { settledWith } from "./order";
 export interface DatabaseCloneArgs {
   /** kubeconfig context; production and this stack are in one cluster. */
   readonly context: string;
-  /** Which clone it is: `cloneIdOf`. Another id makes another clone and removes this one. */
-  readonly cloneId: pulumi.Input<string>;
+  /** Digest of the release that is tried on it: another release gets another clone. */
+  readonly releaseDigest: string;
+  /** Raised for fresh data. */
+  readonly generation: number;
   /** The user who is given its rights in the quarantine; see Environment. */
   readonly deployer?: string | undefined;
-  /** Begins the quarantine's name, like that of every namespace the program may make. */
-  readonly application: string;
+  /** Name of the database and prefix of its roles; begins the quarantine's name too. */
+  readonly database: string;
   /** The namespace that gets the clone. */
   readonly namespace: pulumi.Input<string>;
   /** Where production's data is, from its stack's outputs. */
-  readonly source: {
-    readonly namespace: pulumi.Input<string>;
-    readonly claim: pulumi.Input<string>;
-    /** Image of production's server, with its version. */
-    readonly serverImage: pulumi.Input<string>;
-  };
-  /** The roles that stay, and where in this namespace their passwords are. All others cannot log in. */
-  readonly passwords: readonly {
-    readonly role: string;
-    readonly secret: pulumi.Input<string>;
-    readonly key: string;
-  }[];
-  /** Production's logins of releases are dropped: login roles whose name begins so. */
-  readonly loginRolesToDrop: string;
+  readonly source: Source;
+  /** The passwords that the clone's roles get in place of production's. */
+  readonly credentials: Credentials;
+  /** Image and version of the servers made from it. */
+  readonly server: { readonly image: string; readonly version: string };
+  /** Size of their volumes, at least that of production's, e.g. 4Gi. */
+  readonly storage: string;
+  readonly cpu: string;
+  readonly memory: string;
   readonly storageClass?: string | undefined;
   readonly snapshotClass?: string | undefined;
   /** Consent to a clone that shows production's data as it is. */
   readonly allowUnmasked: boolean;
   /** Whether this stack protects its data: then it is production, which no clone may replace. */
-  readonly protectData: boolean;
+  readonly protect: boolean;
   /** Seconds that each step of it may take. */
   readonly deadlineSeconds?: number | undefined;
+}
+
+/** What a clone needs to know of production, and what tells whether it is still the same. */
+export interface Source {
+  readonly namespace: string;
+  readonly claim: string;
+  /** Image of production's server, with its version. */
+  readonly serverImage: string;
+  /** Digest of the release that production runs. */
+  readonly releaseDigest: string;
+  readonly schemaFingerprint: string;
+  /** Its schema fingerprint before that release. */
+  readonly schemaFingerprintBefore: string;
 }
 
 const defaultDeadlineSeconds = 120;
@@ -52,33 +67,41 @@ const defaultDeadlineSeconds = 120;
  * CAUTION: whatever was made from another clone is replaced, and its data is gone.
  */
 export class DatabaseClone extends pulumi.ComponentResource {
-  readonly cloneId: pulumi.Output<string>;
+  readonly cloneId: string;
   /** The VolumeSnapshot to name as a claim's dataSource, known once it can be used. */
   readonly snapshot: pulumi.Output<string>;
-  /** Bytes that such a claim must ask for at least, as a Kubernetes quantity. */
-  readonly size: pulumi.Output<string>;
+  /** A server on the clone as it came, which nothing touches: what a migrated one is compared with. */
+  readonly control: pulumi.Output<DatabaseAddress>;
   /** How long raw data lay outside production. */
   readonly rawLifetimeSeconds: pulumi.Output<number>;
 
   /** @throws UserError in a stack that protects its data, and without `allowUnmasked` */
   constructor(name: string, args: DatabaseCloneArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuseProtected(args.protectData);
+    refuseProtected(args.protect);
     requireConsent(args.allowUnmasked, "this stack");
     super("stateful-cd:index:DatabaseClone", name, {}, opts);
     void pulumi.log.warn("allowUnmasked: this stack shows production's data as it is.", this);
-    const { application, namespace } = args;
-    this.cloneId = pulumi.output(args.cloneId);
+    const { database, namespace, credentials, source } = args;
+    const cloneId = cloneIdOf(args);
+    this.cloneId = cloneId;
 
     const masked = new MaskedSnapshot(
       `${name}-masked`,
       {
         context: args.context,
-        cloneId: this.cloneId,
+        cloneId,
         deployer: args.deployer,
-        source: args.source,
-        quarantine: pulumi.interpolate`${application}-q-${this.cloneId}`,
-        target: { namespace, passwords: args.passwords },
-        loginRolesToDrop: args.loginRolesToDrop,
+        source: {
+          namespace: source.namespace,
+          claim: source.claim,
+          serverImage: source.serverImage,
+        },
+        quarantine: `${database}-q-${cloneId}`,
+        target: {
+          namespace,
+          passwords: passwordsOf(database).map((of) => ({ ...of, secret: credentials.secret })),
+        },
+        loginRolesToDrop: loginsOf(database),
         snapshotClass: args.snapshotClass,
         storageClass: args.storageClass,
         allowUnmasked: args.allowUnmasked,
@@ -92,11 +115,11 @@ export class DatabaseClone extends pulumi.ComponentResource {
         apiVersion: "snapshot.storage.k8s.io/v1",
         kind: "VolumeSnapshot",
         metadata: {
-          name: this.cloneId.apply(importNameOf),
+          name: importNameOf(cloneId),
           namespace,
           labels: {
             "app.kubernetes.io/part-of": namespace,
-            [cloneLabel]: this.cloneId,
+            [cloneLabel]: cloneId,
             [partLabel]: "import",
           },
           annotations: { "pulumi.com/waitFor": "jsonpath={.status.readyToUse}=true" },
@@ -106,13 +129,17 @@ export class DatabaseClone extends pulumi.ComponentResource {
       },
       { parent: this, customTimeouts: { create: "2m", delete: "2m" } },
     );
-    this.snapshot = settledWith(this.cloneId.apply(importNameOf), imported.id);
-    this.size = masked.restoreSize.apply(String);
+    this.snapshot = settledWith(importNameOf(cloneId), imported.id);
+    this.control = new ControlDatabase(
+      `${name}-control`,
+      { ...args, from: { cloneId, snapshot: this.snapshot } },
+      { parent: this },
+    ).address;
     this.rawLifetimeSeconds = masked.rawLifetimeSeconds;
     this.registerOutputs({
       cloneId: this.cloneId,
       snapshot: this.snapshot,
-      size: this.size,
+      control: this.control,
       rawLifetimeSeconds: this.rawLifetimeSeconds,
     });
   }
@@ -120,16 +147,19 @@ export class DatabaseClone extends pulumi.ComponentResource {
 
 /**
  * What names a clone: the same release against the same production is the same clone, so a preview
- * of an unchanged release changes nothing.
- * @param generation `clone.generation`: raised for fresh data
+ * of an unchanged release changes nothing. Production at this very release is the production that it
+ * was proved on: staging keeps its clone when production has followed.
  * @returns twelve hexadecimal digits
  */
 export function cloneIdOf(of: {
   readonly releaseDigest: string;
-  readonly schemaFingerprint: string;
+  readonly source: Pick<Source, "releaseDigest" | "schemaFingerprint" | "schemaFingerprintBefore">;
   readonly generation: number;
 }): string {
-  const parts = JSON.stringify([of.releaseDigest, of.schemaFingerprint, of.generation]);
+  const { source, releaseDigest, generation } = of;
+  const hasFollowed = source.releaseDigest === releaseDigest;
+  const fingerprint = hasFollowed ? source.schemaFingerprintBefore : source.schemaFingerprint;
+  const parts = JSON.stringify([releaseDigest, fingerprint, generation]);
   return createHash("sha256").update(parts).digest("hex").slice(0, 12);
 }
 

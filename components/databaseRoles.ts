@@ -148,7 +148,12 @@ export class DatabaseRoles extends pulumi.ComponentResource {
 
 /** The role that a release's backend logs in with. */
 export function loginOf(database: string, release: string): string {
-  return `${database}_app_${release.replace(/[^a-z0-9]+/gi, "_")}`;
+  return `${loginsOf(database)}${release.replace(/[^a-z0-9]+/gi, "_")}`;
+}
+
+/** What the names of all releases' logins begin with. */
+export function loginsOf(database: string): string {
+  return `${database}_app_`;
 }
 
 /** template1's, as initdb made it (serverSetup.ts): a database made from it has no other. */

@@ -6,11 +6,13 @@ import { labelsOfRelease, metadataOf, unawaited } from "./workload";
 
 export interface FrontendArgs {
   readonly namespace: pulumi.Input<string>;
-  readonly image: string;
+  readonly images: { readonly frontend: string };
   readonly release: string;
   readonly replicas: number;
   /** The URL of the same release's backend inside the cluster. */
   readonly backend: pulumi.Input<string>;
+  /** The URL that people use, where the cluster cannot tell. */
+  readonly address?: string | undefined;
   /** Serve the page on each node at this port (30000 to 32767); otherwise inside the cluster only. */
   readonly nodePort?: number | undefined;
 }
@@ -22,8 +24,8 @@ const app = "frontend";
  * moves to a release when that release is ready, in one step: a page never meets pods of two.
  */
 export class Frontend extends pulumi.ComponentResource {
-  /** Where other pods reach whichever release serves. */
-  readonly url: pulumi.Output<string>;
+  /** Where people reach whichever release serves; inside the cluster, if nothing else is known. */
+  readonly page: pulumi.Output<string>;
   /** The release, known once it serves. */
   readonly release: pulumi.Output<string>;
 
@@ -35,7 +37,7 @@ export class Frontend extends pulumi.ComponentResource {
       {
         app,
         namespace,
-        image: args.image,
+        image: args.images.frontend,
         release,
         replicas: args.replicas,
         env: { BACKEND_URL: args.backend },
@@ -64,8 +66,9 @@ export class Frontend extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.url = pulumi.interpolate`http://${service.metadata.name}:${port}`;
+    const inCluster = pulumi.interpolate`http://${service.metadata.name}:${port}`;
+    this.page = args.address === undefined ? inCluster : pulumi.output(args.address);
     this.release = settledWith(release, service.id);
-    this.registerOutputs({ url: this.url, release: this.release });
+    this.registerOutputs({ page: this.page, release: this.release });
   }
 }

@@ -29,15 +29,21 @@ class Gate extends DynamicResource {
 export class PromotionGate extends pulumi.ComponentResource {
   /** The release, known once it may pass. */
   readonly release: pulumi.Output<string>;
+  /** This database's schema fingerprint before the release, as the stack before saw it; empty at first. */
+  readonly schemaBefore: string;
 
   constructor(name: string, args: PromotionGateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:PromotionGate", name, {}, opts);
+    const { release, releaseDigest, evidence, bootstrap, database } = args;
+    const isPreview = pulumi.runtime.isDryRun();
     const gate = new Gate(
       `${name}-gate`,
-      { ...args, isPreview: pulumi.runtime.isDryRun() },
+      { release, releaseDigest, evidence, bootstrap, database, isPreview },
       { parent: this },
     );
     this.release = gate.release;
+    this.schemaBefore =
+      evidence.releaseDigest === releaseDigest ? (evidence.schemaBefore ?? "") : "";
     this.registerOutputs({ release: this.release });
   }
 }

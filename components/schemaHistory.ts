@@ -5,15 +5,21 @@ import { loadMigrations, throughMigration } from "../engine/migrationFolder";
 import type { DatabaseAddress } from "../kube/postgres";
 import { DynamicResource } from "./dynamic/stub";
 
-export interface SchemaHistoryArgs {
-  /** The server itself, as the role that owns the schema. */
-  readonly database: pulumi.Input<DatabaseAddress>;
+/** The migrations of a release. */
+export interface DeclaredHistory {
   /** Folder of the migrations, relative to the project. */
   readonly folder: string;
   /** The committed checkpoint: everything up to it is one resource. */
   readonly baseline?: DeclaredMigration | undefined;
   /** The migrations after it, in order, up to the release's last one. */
   readonly migrations: readonly DeclaredMigration[];
+}
+
+export interface SchemaHistoryArgs extends DeclaredHistory {
+  /** The server itself, as the role that owns the schema. */
+  readonly database: pulumi.Input<DatabaseAddress>;
+  /** The snapshot to go back to: nothing is changed before it is there. */
+  readonly rollbackPoint?: pulumi.Input<string> | undefined;
   /** sha256 over everything the release consists of: the journal notes that it was let in. */
   readonly releaseDigest: string;
   /** The clone that the database is, if it is one. */
@@ -32,7 +38,10 @@ export interface DeclaredMigration {
  * Reads and checks the migrations that a release needs.
  * @throws UserError with every mistake in the folder
  */
-export async function readHistory(release: { folder: string; last: string }) {
+export async function readHistory(release: {
+  folder: string;
+  last: string;
+}): Promise<DeclaredHistory> {
   const { folder, last } = release;
   const migrations = throughMigration(await loadMigrations(folder), last);
   const { baseline, later } = splitAtBaseline(migrations, await loadBaseline(folder));
@@ -74,8 +83,9 @@ export class SchemaHistory extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchemaHistoryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:SchemaHistory", name, {}, opts);
+    const database = pulumi.all([args.database, args.rollbackPoint]).apply(([address]) => address);
     const common = {
-      database: args.database,
+      database,
       folder: args.folder,
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,

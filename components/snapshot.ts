@@ -6,10 +6,8 @@ export interface SnapshotArgs {
   readonly context: string;
   readonly namespace: pulumi.Input<string>;
   readonly claim: pulumi.Input<string>;
-  /** Digest of the release that is about to run. */
-  readonly release: pulumi.Input<string>;
-  /** Chain digest of its migrations. */
-  readonly schemaChain: pulumi.Input<string>;
+  /** Digest of the release that is about to run, its migrations included. */
+  readonly releaseDigest: string;
   readonly snapshotClass?: string | undefined;
   /** How many are kept, the newest ones; 3 by default. */
   readonly keep?: number | undefined;

@@ -2,7 +2,16 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { DatabaseAddress } from "../kube/postgres";
 import { UserError } from "../userError";
+import type { Contract } from "./contract";
+import type { Database } from "./database";
 import type { Evidence } from "./dynamic/promotionGate";
+import type { Environment } from "./environment";
+import type { Frontend } from "./frontend";
+import type { IntegrityChecks } from "./integrityChecks";
+import { settledWith } from "./order";
+import type { PromotionGate } from "./promotionGate";
+import type { ReleaseContents } from "./releaseContents";
+import type { SchemaHistory } from "./schemaHistory";
 
 /** What a stack of this program hands on to others: its outputs, as plain values. */
 const outputsShape = z.object({
@@ -56,6 +65,37 @@ export async function readSource(stack: string): Promise<StackOutputs> {
     [`Its outputs lack: ${missing.join(", ")}.`],
     `pulumi up -s ${stack}, then this again`,
   );
+}
+
+/** The parts of a stack that its outputs are made of. */
+interface Parts {
+  readonly environment: Environment;
+  readonly database: Database;
+  readonly schema: SchemaHistory;
+  readonly checks: IntegrityChecks;
+  readonly frontend: Frontend;
+  readonly contract: Contract;
+  readonly promotion: PromotionGate | undefined;
+}
+
+/** What this stack hands on: to people, to the next stack, and to the stack that clones it. */
+export function handOn({ releaseDigest }: ReleaseContents, parts: Parts) {
+  const { environment, database, schema, checks, frontend, contract, promotion } = parts;
+  return {
+    release: frontend.release,
+    releaseDigest,
+    verdict: settledWith("passed", frontend.release, checks.verifiedVersion),
+    page: frontend.page,
+    namespace: environment.namespace,
+    database: database.address,
+    claim: database.claim,
+    serverImage: database.serverImage,
+    schemaVersion: checks.verifiedVersion,
+    schemaFingerprint: schema.fingerprint,
+    schemaFingerprintBefore: promotion?.schemaBefore ?? checks.schemaFingerprintBefore,
+    schemaFingerprintContracted: contract.schemaFingerprint,
+    waiting: contract.waiting,
+  };
 }
 
 /** What a stack has shown of the release it runs, for the gate of the next one. */

@@ -12,10 +12,8 @@ export interface RollbackRequest {
   readonly context: string;
   readonly namespace: string;
   readonly claim: string;
-  /** Digest of the release that is about to run. */
-  readonly release: string;
-  /** Chain digest of its migrations. */
-  readonly schemaChain: string;
+  /** Digest of the release that is about to run, its migrations included. */
+  readonly releaseDigest: string;
   readonly snapshotClass?: string;
   /** How many points of a claim are kept, this one included. */
   readonly keep: number;
@@ -100,7 +98,7 @@ function ordinalOf(point: Shapes["VolumeSnapshot"] | undefined): number {
   return Number(point?.metadata?.labels?.[ordinalLabel] ?? 0);
 }
 
-function changeOf({ release, schemaChain }: RollbackRequest): string {
-  const change = JSON.stringify([release, schemaChain]);
+function changeOf({ releaseDigest }: RollbackRequest): string {
+  const change = releaseDigest;
   return createHash("sha256").update(change).digest("hex").slice(0, 12);
 }

@@ -2,6 +2,7 @@ import { contractMigrations } from "../../engine/contract";
 import { inspectSchema } from "../../engine/inspect";
 import type { MigrationState } from "../../engine/journal";
 import { readMigrations, throughMigration } from "../../engine/migrationFolder";
+import { podsOfOtherReleases } from "../../kube/otherReleases";
 import { nameOf } from "../../kube/postgres";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
@@ -12,6 +13,8 @@ export interface ContractInputs extends SchemaInputs {
   readonly through: string;
   /** The version of the release that serves: a new one contracts anew. */
   readonly release: string;
+  /** App label of the workload whose pods of other releases must be gone. */
+  readonly app: string;
   /** Login roles of releases that know only the old shape. */
   readonly oldRoles: readonly string[];
 }
@@ -19,6 +22,8 @@ export interface ContractInputs extends SchemaInputs {
 export interface ContractOutputs {
   /** What the journal says of each phased migration, by its id. */
   readonly states: Readonly<Record<string, MigrationState>>;
+  /** The schema fingerprint it has left; a refresh leaves it. */
+  readonly schemaFingerprint?: string;
   /** Why something is not contracted yet, a line each. While there is one, the resource has changes. */
   readonly waiting: readonly string[];
 }
@@ -28,6 +33,14 @@ export const contract: ResourceKind<ContractInputs, ContractOutputs> = {
   identify: ({ database }) => `${nameOf(database)}/contract`,
   async reconcile(inputs) {
     const report = reportProgress(nameOf(inputs.database));
+    const pods = await oldPods(inputs);
+    if (pods !== undefined) {
+      const phased = await statesIn(inputs);
+      const open = Object.entries(phased.states).filter(([, state]) => state !== "done");
+      const waiting = open.map(([id]) => `${id}: ${pods}`);
+      for (const line of waiting) report(`contract waits: ${line}`);
+      return { ...phased, waiting };
+    }
     const { migrations, waiting } = await contractMigrations({
       ...runOptions(inputs),
       migrations: await readMigrations(inputs.folder),
@@ -38,19 +51,29 @@ export const contract: ResourceKind<ContractInputs, ContractOutputs> = {
       },
     });
     for (const line of waiting) report(`contract waits: ${line}`);
-    return { states: statesOf(migrations), waiting };
+    const { schemaFingerprint } = await statesIn(inputs);
+    return { states: statesOf(migrations), schemaFingerprint, waiting };
   },
   async read(inputs) {
-    const wanted = throughMigration(await readMigrations(inputs.folder), inputs.through);
-    const phased = wanted.filter(({ kind }) => kind === "phased");
-    const { migrations } = await withDatabase(inputs, (client) => inspectSchema(client, phased));
-    const open = migrations.filter(({ state }) => state !== "done");
-    return {
-      states: statesOf(migrations),
-      waiting: open.map(({ id, state }) => `${id}: is ${state}`),
-    };
+    const { states } = await statesIn(inputs);
+    const open = Object.entries(states).filter(([, state]) => state !== "done");
+    return { states, waiting: open.map(([id, state]) => `${id}: is ${state}`) };
   },
 };
+
+/** A pod of another release may write in the old shape without having a session just now. */
+async function oldPods({ database, app, release }: ContractInputs): Promise<string | undefined> {
+  const { context, namespace } = database;
+  const pods = await podsOfOtherReleases(context, namespace, app, release);
+  return pods.length === 0 ? undefined : `another release still runs: ${pods.join(", ")}`;
+}
+
+async function statesIn(inputs: ContractInputs) {
+  const wanted = throughMigration(await readMigrations(inputs.folder), inputs.through);
+  const phased = wanted.filter(({ kind }) => kind === "phased");
+  const found = await withDatabase(inputs, (client) => inspectSchema(client, phased));
+  return { states: statesOf(found.migrations), schemaFingerprint: found.schemaFingerprint };
+}
 
 function statesOf(
   migrations: readonly { readonly id: string; readonly state: MigrationState }[],

@@ -36,7 +36,7 @@ export const kinds = {
     { ignored: ["evidence", "bootstrap", "isPreview"], isChecked: true },
   ),
   contract: declare<ContractInputs>(
-    ["database", "folder", "through", "release", "oldRoles", "deadlineSeconds", "cloneId"],
+    ["database", "folder", "through", "release", "app", "oldRoles", "cloneId", "deadlineSeconds"],
     async () => (await import("./contract.js")).contract,
   ),
   sampleData: declare<SampleDataInputs>(
@@ -74,16 +74,7 @@ export const kinds = {
     { replacing: ["context", "cloneId", "quarantine"], isRemoved: true },
   ),
   rollbackPoint: declare<RollbackRequest>(
-    [
-      "context",
-      "namespace",
-      "claim",
-      "release",
-      "schemaChain",
-      "snapshotClass",
-      "keep",
-      "deadlineSeconds",
-    ],
+    ["context", "namespace", "claim", "releaseDigest", "snapshotClass", "keep", "deadlineSeconds"],
     async () => (await import("./rollbackPoint.js")).rollbackPoint,
   ),
 };
