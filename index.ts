@@ -19,100 +19,52 @@ import { loadSettings } from "./settings";
 export default async function deliver() {
   const { application, place, protect, ...settings } = loadSettings();
   const release = await readContents(settings.release);
-  const opts = { provider: await connectCluster("cluster", place) };
+  const on = { provider: await connectCluster("cluster", place) };
 
-  const promotion =
-    settings.promotion &&
-    new PromotionGate("promotion", {
-      ...release,
-      ...settings.promotion,
-      evidence: await readEvidence(settings.promotion.from),
-      database: addressOf(place.context, place.namespace, application),
-    });
-  const environment = new Environment(
-    "environment",
-    { ...place, release: promotion?.release ?? release.release, protect },
-    opts,
-  );
-  const shared = {
-    ...place,
-    ...release,
-    namespace: environment.namespace,
-    database: application,
-    protect,
-  };
-  const credentials = new DatabaseCredentials("credentials", shared, opts);
-  const clone =
-    settings.source &&
-    new DatabaseClone(
-      "clone",
-      {
-        ...shared,
-        ...settings.clone,
-        ...settings.database,
-        source: await readSource(settings.source),
-        credentials,
-      },
-      opts,
-    );
-  const database = new Database(
-    "database",
-    {
-      ...shared,
-      ...settings.database,
-      namespaceName: place.namespace,
-      releases: settings.releases,
-      credentials,
-      from: clone,
-      client: "backend",
-    },
-    opts,
-  );
-  const rollbackPoint = protect
-    ? new Snapshot("rollback-point", { ...shared, claim: database.claim })
-    : undefined;
+  let promotion: PromotionGate | undefined;
+  if (settings.promotion) {
+    const evidence = await readEvidence(settings.promotion.from);
+    const database = addressOf(place.context, place.namespace, application);
+    const gate = { ...release, ...settings.promotion, evidence, database };
+    promotion = new PromotionGate("promotion", gate);
+  }
+  const admitted = promotion?.release ?? release.release;
+  const environment = new Environment("environment", { ...place, protect, release: admitted }, on);
+  const { namespace } = environment;
+  const all = { ...place, ...release, namespace, database: application, protect };
+
+  const credentials = new DatabaseCredentials("credentials", all, on);
+  const servers = { ...all, ...settings.database, credentials };
+  let clone: DatabaseClone | undefined;
+  if (settings.source) {
+    const source = await readSource(settings.source);
+    clone = new DatabaseClone("clone", { ...servers, ...settings.clone, source }, on);
+  }
+  const { releases } = settings;
+  const { namespace: namespaceName } = place;
+  const server = { ...servers, namespaceName, releases, from: clone };
+  const database = new Database("database", server, on);
+  let rollbackPoint: Snapshot | undefined;
+  if (protect) rollbackPoint = new Snapshot("rollback-point", { ...all, claim: database.claim });
 
   const inside = { ...release, database: database.address, cloneId: clone?.cloneId };
   const schema = new SchemaHistory("schema", { ...inside, rollbackPoint: rollbackPoint?.snapshot });
+  const { version: schemaVersion } = schema;
   if (settings.sampleData) {
-    const { version: schemaVersion } = schema;
-    new SampleData("sample-data", { ...settings.sampleData, ...inside, schemaVersion });
+    new SampleData("sample-data", { ...inside, ...settings.sampleData, schemaVersion });
   }
-  const checks = new IntegrityChecks("integrity", {
-    ...inside,
-    control: clone?.control,
-    schemaVersion: schema.version,
-  });
+  const compared = { ...inside, control: clone?.control, schemaVersion };
+  const checks = new IntegrityChecks("integrity", compared);
 
-  const backend = new Backend(
-    "backend",
-    {
-      ...shared,
-      ...settings.backend,
-      login: database.login,
-      schemaVersion: checks.verifiedVersion,
-      client: "frontend",
-    },
-    opts,
-  );
-  const frontend = new Frontend(
-    "frontend",
-    { ...shared, ...settings.frontend, backend: backend.url },
-    opts,
-  );
-  const contract = new Contract("contract", {
-    ...inside,
-    servedBy: frontend.release,
-    app: "backend",
-    oldRoles: database.otherLogins,
-  });
-  return handOn(release, {
-    promotion,
-    environment,
-    database,
-    schema,
-    checks,
-    frontend,
-    contract,
-  });
+  const { verifiedVersion } = checks;
+  const { login } = database;
+  const api = { ...all, ...settings.backend, login, schemaVersion: verifiedVersion };
+  const backend = new Backend("backend", api, on);
+  const page = { ...all, ...settings.frontend, backend: backend.url };
+  const frontend = new Frontend("frontend", page, on);
+
+  const { otherLogins: oldRoles } = database;
+  const contract = new Contract("contract", { ...inside, servedBy: frontend.release, oldRoles });
+  const parts = { promotion, environment, database, schema, checks, frontend, contract };
+  return handOn(release, parts);
 }

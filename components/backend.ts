@@ -10,8 +10,6 @@ export interface BackendArgs {
   readonly login: DatabaseLogin;
   /** The schema this release was written for, known once it is there and its data checked. */
   readonly schemaVersion: pulumi.Input<string>;
-  /** App label of the workload that may call it. */
-  readonly client: string;
 }
 
 /**
@@ -43,7 +41,7 @@ export class Backend extends pulumi.ComponentResource {
           DATABASE_PASSWORD_FILE: `${credentials}/password`,
         },
         secret: { name: login.secret, mountPath: credentials },
-        clients: [args.client],
+        clients: ["frontend"],
         calls: ["pooler"],
       },
       { parent: this },

@@ -10,8 +10,6 @@ export interface ContractArgs {
   readonly through: string;
   /** The release, known once it serves: before, the old columns are in use. */
   readonly servedBy: pulumi.Input<string>;
-  /** App label of the workload whose other releases must be gone. */
-  readonly app: string;
   /** Logins of all other releases: no session of theirs may be left. */
   readonly oldRoles: readonly string[];
   /** Names the clone that the database is, if it is one. */
@@ -36,6 +34,8 @@ export class Contract extends DynamicResource {
     const inputs = {
       ...args,
       release: args.servedBy,
+      // Its pods of other releases must be gone.
+      app: "backend",
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };

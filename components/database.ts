@@ -35,8 +35,6 @@ export interface DatabaseArgs {
   readonly storageClass?: string | undefined;
   /** Whether Pulumi refuses to delete server, volume and passwords. */
   readonly protect: boolean;
-  /** App label of the workload that may use the pooler. */
-  readonly client: string;
 }
 
 /** How an application reaches its database: through the pooler, as its release's own role. */
@@ -126,7 +124,7 @@ export class Database extends pulumi.ComponentResource {
         serverApp: server.app,
         database,
         secret: credentials.secret,
-        clients: [args.client],
+        clients: ["backend"],
       },
       inside,
     );

@@ -107,6 +107,7 @@ max_client_conn = 1000
 default_pool_size = 20
 reserve_pool_size = 5
 server_login_retry = 1
+server_idle_timeout = 15
 ignore_startup_parameters = extra_float_digits
 log_connections = 0
 log_disconnections = 0

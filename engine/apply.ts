@@ -3,7 +3,7 @@ import { applyFile } from "./fileRun";
 import type { Deadlines } from "./fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./history";
-import { type Journal, type MigrationState, readJournal } from "./journal";
+import { findJournal, type Journal, type MigrationState, readJournal } from "./journal";
 import type { Run } from "./journalWriter";
 import type { Migration } from "./migration";
 import { throughMigration } from "./migrationFolder";
@@ -105,7 +105,7 @@ async function runLocked(
     lockSeconds: options.tableLockDeadlineSeconds ?? 60,
     buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
   };
-  const journal = await readIfAny(client);
+  const journal = await findJournal(client);
   const origin = journal && originOf(journal, session, options.target);
   const identity = {
     target: options.target,
@@ -134,14 +134,6 @@ async function runLocked(
   }
   await endRun(run);
   return resultOf(wanted, await readJournal(client), times, origin, started);
-}
-
-async function readIfAny(client: Client): Promise<Journal | undefined> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal'`,
-  );
-  return rowCount === 1 ? readJournal(client) : undefined;
 }
 
 interface Work {

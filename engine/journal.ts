@@ -101,6 +101,15 @@ export async function readJournal(client: Client): Promise<Journal> {
   return { ...row, migrations: new Map(migrations.map((migration) => [migration.id, migration])) };
 }
 
+/** The journal, where there is one. */
+export async function findJournal(client: Client): Promise<Journal | undefined> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal'`,
+  );
+  return rowCount === 1 ? readJournal(client) : undefined;
+}
+
 /** The text of a file as it was applied, for showing an edit. */
 export async function readAppliedText(
   client: Client,

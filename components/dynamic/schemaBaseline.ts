@@ -1,4 +1,6 @@
 import { acceptRelease } from "../../engine/acceptance";
+import { findJournal } from "../../engine/journal";
+import { ensureServable } from "../../engine/servable";
 import { inspectSchema } from "../../engine/inspect";
 import { acceptDrift, findDrift } from "../../engine/recordedSchema";
 import { nameOf } from "../../kube/postgres";
@@ -33,6 +35,9 @@ export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOu
     for (const line of await acceptDrift(runOptions(inputs))) {
       console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
     }
+    await withDatabase(inputs, async (client) => {
+      ensureServable(await findJournal(client), inputs.last);
+    });
     await acceptRelease(runOptions(inputs), inputs.releaseDigest);
     if (inputs.through !== "") await applyThrough(inputs, inputs.through);
     const { schemaFingerprint } = await withDatabase(inputs, (client) => inspectSchema(client, []));

@@ -48,7 +48,7 @@ describe("settings", () => {
 
   it("are one object with the release's parts and the stack's namespace", () => {
     const settings = loadWith({});
-    assert.equal(settings.namespace, "bookkeeper-prod");
+    assert.equal(settings.place.namespace, "bookkeeper-prod");
     assert.equal(settings.release.server.version, "17.9");
     assert.equal(settings.frontend.nodePort, 30080);
     assert.equal(settings.sampleData, undefined);
