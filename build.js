@@ -6,7 +6,17 @@ const path = require("node:path");
 
 const root = __dirname;
 const stampFile = path.join(root, "dist", ".sources");
-const sourceFolders = ["app", "components", "data", "demo", "engine", "kube", "local", "bench", "tests"];
+const sourceFolders = [
+  "app",
+  "components",
+  "data",
+  "demo",
+  "engine",
+  "kube",
+  "local",
+  "bench",
+  "tests",
+];
 
 /** Everything the build reads, as one sha256: contents, not times, so that a git checkout is not a change. */
 function hashSources() {

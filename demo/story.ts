@@ -6,21 +6,10 @@ import { environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import { configure, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
-import { checkHistory } from "./load/history";
-import { type Load, type LoadResult, startLoad } from "./load/load";
+import { checkHistory } from "./load/checkHistory";
+import { startLoad } from "./load/load";
 import { demoStack, outputsOf, preview, startAfresh, up } from "./stacks";
-import { summarise, type Step } from "./summary";
-
-/** What the demo ends with, as one line that a program can read. */
-export interface Story {
-  readonly prodRelease: string;
-  readonly stagingRelease: string;
-  readonly requests: number;
-  readonly errors: number;
-  readonly lostWrites: number;
-  readonly longestStallMs: number;
-  readonly seconds: number;
-}
+import { type Step, type Story, summarise, type Told } from "./summary";
 
 /** How many requests a second people make, reads and writes together. */
 const ratePerSecond = 40;
@@ -61,7 +50,8 @@ export async function tellStory(): Promise<Story> {
   const connect = () => connectToPostgres(database, 30, "stateful-cd demo");
 
   say("People use it", `${ratePerSecond} requests a second at ${page}, from now to the end.`);
-  const load = await startLoad({ url: page, ratePerSecond });
+  const load = startLoad({ url: page, ratePerSecond });
+  let stopped: ReturnType<typeof load.stop> | undefined;
   try {
     load.mark("quiet");
     await sleep(quietSeconds * 1000);
@@ -85,7 +75,6 @@ export async function tellStory(): Promise<Story> {
     await run("Production: to 2.0.0, both releases serving", prod, "prod-2.0.0");
 
     say("And back", "The old columns are still there and still right: 1.0.0 serves again.");
-    await load.retire("2.0.0");
     load.mark("back");
     await configure(prod, { release: "1.0.0" });
     await run("Production: back to 1.0.0", prod, "prod-back");
@@ -99,26 +88,27 @@ export async function tellStory(): Promise<Story> {
       "The old release is gone: contract",
       "pulumi up --stack prod. Pages of 1.0.0 that are still open are told to reload.",
     );
-    await load.retire("1.0.0");
     load.mark("contract");
     await run("Production: the old columns are given up", prod, "prod-contract");
     await ensureContracted(prod);
   } finally {
-    await load.stop();
+    stopped = load.stop();
+    await stopped;
   }
-  const result = await checkHistory(load, connect);
+  const { measured, history } = await stopped;
+  const checked = await checkHistory(history, connect);
   const stagingRelease = (await outputsOf(staging)).release;
   const prodRelease = (await outputsOf(prod)).release;
   const story: Story = {
     prodRelease,
     stagingRelease,
-    requests: result.requests,
-    errors: result.errors,
-    lostWrites: result.lostWrites + result.doubledWrites,
-    longestStallMs: result.longestStallMs,
+    requests: measured.requests,
+    errors: measured.errors,
+    lostWrites: checked.lostWrites + checked.doubledWrites,
+    longestStallMs: measured.longestStallMs,
     seconds: Math.round((performance.now() - started) / 1000),
   };
-  await keep(artefacts, story, result, steps, page);
+  await keep(artefacts, { story, measured, checked, steps, page });
   return story;
 }
 
@@ -148,15 +138,11 @@ function show({ plan, refusal }: { plan: readonly string[]; refusal: string[] | 
   for (const line of plan) console.log(`  ${line}`);
 }
 
-async function keep(
-  folder: string,
-  story: Story,
-  load: LoadResult,
-  steps: readonly Step[],
-  page: string,
-): Promise<void> {
-  const summary = summarise(story, load, steps, page);
-  await writeFile(path.join(folder, "load.json"), `${JSON.stringify(load, undefined, 2)}\n`);
+async function keep(folder: string, told: Told): Promise<void> {
+  const { measured, checked } = told;
+  const summary = summarise(told);
+  const load = JSON.stringify({ measured, checked }, undefined, 2);
+  await writeFile(path.join(folder, "load.json"), `${load}\n`);
   await writeFile(path.join(folder, "summary.md"), summary);
   console.log(`\n${summary}\nKept in ${folder}: summary.md, load.json, and what Pulumi said.`);
 }
