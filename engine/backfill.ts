@@ -11,7 +11,8 @@ import { inShortLocks } from "./syncDdl";
 import { explainSyncError } from "./syncError";
 
 const firstBatch = 500;
-const batchMilliseconds = 100;
+/** What a writer may have to wait for a row, or a rename for its warehouse. */
+const batchMilliseconds = 60;
 const mostRows = 20_000;
 /** The part of a batch's time that the server is left to others after it. */
 const restPart = 0.2;
