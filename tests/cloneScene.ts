@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { CoreV1Api, type KubernetesObject } from "@kubernetes/client-node";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
+import { list } from "../kube/objects";
+import { runtime } from "../local/paths";
 import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
 import { initdbArguments, initScript, serverParameters } from "../components/serverSetup";
 import { apply, eventually, identity } from "./pods";
@@ -227,4 +230,15 @@ export async function stopServer(namespace: string, name: string): Promise<void>
     const { items } = await core.listNamespacedPod({ namespace });
     return items.some(({ metadata }) => metadata?.name === name) ? undefined : true;
   });
+}
+
+/** Snapshots in the storage that no content of the cluster knows: nobody would ever remove them. */
+export async function orphansInStorage(): Promise<string[]> {
+  const folder = path.join(runtime.pool, "snap");
+  if (!existsSync(folder)) return [];
+  const contents = await list(adminContext, "VolumeSnapshotContent");
+  const known = contents.map(
+    ({ spec, status }) => status?.snapshotHandle ?? spec.source.snapshotHandle,
+  );
+  return readdirSync(folder).filter((name) => !known.includes(name));
 }

@@ -49,21 +49,25 @@ export async function sweep(options: SweepOptions): Promise<string[]> {
   return left.map(({ what }) => what);
 }
 
-/** All that carries our labels, less what belongs to a living run or a clone in use. */
+/**
+ * All that carries our labels, less what belongs to a living run or a clone in use. Parts are listed
+ * before quarantines: a quarantine is made before its parts and removed after them, so a part seen
+ * first and no quarantine then is a part that nobody works on.
+ */
 export async function findLeftovers({ context, graceSeconds }: SweepOptions): Promise<Leftover[]> {
+  const snapshots = await sourceSnapshots(context);
+  const contents = await list(context, "VolumeSnapshotContent", { labels: cloneLabel });
   const quarantines = await list(context, "Namespace", {
     labels: `${cloneLabel},${partLabel}=quarantine`,
   });
   const standing = quarantines.filter((quarantine) => !isBeingRemoved(quarantine));
   const kept = new Set(standing.map(({ metadata }) => metadata?.name));
   const dead = standing.filter((quarantine) => !isAlive(quarantine));
-  const snapshots = await strayedSnapshots(context, kept);
-  const contents = await list(context, "VolumeSnapshotContent", { labels: cloneLabel });
   const forgotten: Leftover[] = [];
-  for (const content of contents) {
-    const why = await whyForgotten(context, content, kept, graceSeconds);
+  for (const { metadata } of contents) {
+    const ref = contentRef(metadata?.name);
+    const why = await whyForgotten(context, ref, kept, graceSeconds);
     if (why === undefined) continue;
-    const ref = contentRef(content.metadata?.name);
     forgotten.push({
       what: `${called(ref)}, ${why}`,
       remove: () => discardContent(context, ref, deadlineIn(deadlineSeconds)),
@@ -71,7 +75,7 @@ export async function findLeftovers({ context, graceSeconds }: SweepOptions): Pr
   }
   return [
     ...dead.map((quarantine) => deadQuarantine(context, quarantine)),
-    ...snapshots,
+    ...snapshots.flatMap((snapshot) => strayed(context, snapshot, kept)),
     ...forgotten,
   ];
 }
@@ -97,23 +101,26 @@ function deadQuarantine(context: string, { metadata }: Shapes["Namespace"]): Lef
   };
 }
 
-/** Snapshots taken for a quarantine that somebody has removed. */
-async function strayedSnapshots(
-  context: string,
-  quarantines: ReadonlySet<string | undefined>,
-): Promise<Leftover[]> {
+async function sourceSnapshots(context: string): Promise<Shapes["VolumeSnapshot"][]> {
   const namespaces = await list(context, "Namespace", { labels: "app.kubernetes.io/part-of" });
   const found = await Promise.all(
     namespaces.map(({ metadata }) => ownSnapshots(context, metadata?.name ?? "")),
   );
-  return found.flat().flatMap(({ metadata }) => {
-    const { namespace, name = "", annotations: about } = metadata ?? {};
-    const quarantine = about?.[annotations.quarantine] ?? "";
-    if (quarantines.has(quarantine)) return [];
-    const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: namespace ?? "", name };
-    const remove = () => removeSnapshot(context, ref, deadlineIn(deadlineSeconds));
-    return [{ what: `${called(ref)}, whose quarantine ${quarantine} is gone`, remove }];
-  });
+  return found.flat();
+}
+
+/** A snapshot taken for a quarantine that somebody has removed. */
+function strayed(
+  context: string,
+  { metadata }: Shapes["VolumeSnapshot"],
+  quarantines: ReadonlySet<string | undefined>,
+): Leftover[] {
+  const { namespace, name = "", annotations: about } = metadata ?? {};
+  const quarantine = about?.[annotations.quarantine] ?? "";
+  if (quarantines.has(quarantine)) return [];
+  const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: namespace ?? "", name };
+  const remove = () => removeSnapshot(context, ref, deadlineIn(deadlineSeconds));
+  return [{ what: `${called(ref)}, whose quarantine ${quarantine} is gone`, remove }];
 }
 
 /** Namespaces of other people are theirs: what may not be listed there is not ours. */
@@ -129,10 +136,14 @@ async function ownSnapshots(context: string, namespace: string) {
 
 async function whyForgotten(
   context: string,
-  { metadata, spec }: Shapes["VolumeSnapshotContent"],
+  ref: Ref<"VolumeSnapshotContent">,
   quarantines: ReadonlySet<string | undefined>,
   graceSeconds: number,
 ): Promise<string | undefined> {
+  // Read anew: it may have been finished, and its quarantine removed, since it was listed.
+  const content = await find(context, ref);
+  if (content === undefined) return undefined;
+  const { metadata, spec } = content;
   const about = metadata?.annotations ?? {};
   const quarantine = about[annotations.quarantine] ?? "";
   if (quarantines.has(quarantine)) return undefined;

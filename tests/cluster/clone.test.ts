@@ -1,6 +1,5 @@
 import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,12 +10,13 @@ import { aliasSnapshot, createContent, takeSnapshot } from "../../kube/clone/sna
 import { hasNamespace, removeNamespace } from "../../kube/namespace";
 import { find, list, type Ref } from "../../kube/objects";
 import { deadlineIn, remove, waitFor } from "../../kube/waiting";
-import { repository, runtime } from "../../local/paths";
+import { repository } from "../../local/paths";
 import {
   ask,
   makeClaim,
   makeNamespace,
   makePasswords,
+  orphansInStorage,
   production,
   programContext as context,
   runKind,
@@ -114,17 +114,6 @@ async function partsLeft(inputs: Inputs): Promise<string[]> {
       })
       .map(({ metadata }) => metadata?.name ?? ""),
   ];
-}
-
-/** Snapshots in the storage that no content of the cluster knows: nobody would ever remove them. */
-async function orphansInStorage(): Promise<string[]> {
-  const folder = path.join(runtime.pool, "snap");
-  if (!existsSync(folder)) return [];
-  const contents = await list(adminContext, "VolumeSnapshotContent");
-  const known = contents.map(
-    ({ spec, status }) => status?.snapshotHandle ?? spec.source.snapshotHandle,
-  );
-  return readdirSync(folder).filter((name) => !known.includes(name));
 }
 
 async function assertNothingLeft(inputs: Inputs): Promise<void> {
