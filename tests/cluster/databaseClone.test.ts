@@ -96,10 +96,9 @@ describe("a stack with a DatabaseClone", function () {
     await Promise.all([makePasswords(production), makePasswords(staging)]);
     await makeClaim(production, "database", "1Gi");
     await startServer(production, "database");
-    await ask(
-      serverAt(production, "database"),
-      `create role "bookkeeper-cld_owner" login; create database "bookkeeper-cld" owner "bookkeeper-cld_owner"`,
-    );
+    const server = serverAt(production, "database");
+    await ask(server, 'create role "bookkeeper-cld_owner" login');
+    await ask(server, 'create database "bookkeeper-cld" owner "bookkeeper-cld_owner"');
     const made = await pulumi(1, ["stack", "init"]);
     assert.equal(made.status, 0, made.output);
   });
