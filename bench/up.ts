@@ -9,6 +9,7 @@ import {
   type PulumiStack,
   temporaryStack,
 } from "../local/pulumiStack";
+import { median } from "./median";
 import { residentNodeBytes } from "./processMemory";
 
 /** What one `pulumi up` of production costs: seconds, bytes of state, megabytes of memory. */
@@ -80,10 +81,6 @@ async function repeat(run: () => Promise<PulumiResult>): Promise<number[]> {
 function ensureOk(result: PulumiResult): PulumiResult {
   if (result.status !== 0) throw new Error(`pulumi ended with ${result.status}:\n${result.output}`);
   return result;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function round(seconds: number): number {

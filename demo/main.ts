@@ -2,7 +2,7 @@ import { UserError } from "../userError";
 import { tellStory } from "./story";
 
 tellStory().then(
-  (story) => {
+  ({ story }) => {
     console.log(`demo: ok ${JSON.stringify(story)}`);
   },
   (error: unknown) => {
