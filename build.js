@@ -68,6 +68,8 @@ function bundleClusterClient() {
     outfile: path.join(root, "dist", "node_modules", name, "index.js"),
     bundle: true,
     platform: "node",
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: "error",
   });
 }

@@ -47,8 +47,8 @@ async function run(kind: Kind, method: Method, args: Properties[]): Promise<unkn
     case "check": {
       const inputs = pick(second, names);
       const previous = Object.keys(first).length > 0 ? pick(first, names) : undefined;
-      if (!isChecked) return { inputs };
-      return { inputs, failures: await failuresOf((await load()).check?.(inputs, previous)) };
+      if (!isChecked?.(inputs, previous)) return { inputs };
+      return { inputs, failures: await failuresOf((await load()).check?.(inputs)) };
     }
     case "diff": {
       const compared = names.filter((name) => !ignored?.includes(name));
@@ -130,9 +130,13 @@ function toPlain(value: unknown): unknown {
   );
 }
 
+let isCurrent: boolean | undefined;
+
+/** Once a process: what it has loaded stays, and reading all sources takes longer than most calls. */
 function ensureCurrentBuild(): void {
   const build = require("../../../build.js") as { isBuilt: () => boolean };
-  if (build.isBuilt()) return;
+  isCurrent ??= build.isBuilt();
+  if (isCurrent) return;
   throw new UserError(
     "The program's build is older than its sources.",
     ["Refresh and destroy run the build as it is."],

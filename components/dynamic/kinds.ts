@@ -33,7 +33,11 @@ export const kinds = {
   promotionGate: declare<PromotionGateInputs>(
     ["release", "releaseDigest", "evidence", "bootstrap", "database", "isPreview"],
     async () => (await import("./promotionGate.js")).promotionGate,
-    { ignored: ["evidence", "bootstrap", "isPreview"], isChecked: true },
+    {
+      ignored: ["evidence", "bootstrap", "isPreview"],
+      // What was let in stays in: only another release is looked at.
+      isChecked: (inputs, previous) => previous?.releaseDigest !== inputs.releaseDigest,
+    },
   ),
   contract: declare<ContractInputs>(
     ["database", "folder", "through", "release", "app", "oldRoles", "cloneId", "deadlineSeconds"],

@@ -41,8 +41,7 @@ const deadlineSeconds = 10;
  */
 export const promotionGate: ResourceKind<PromotionGateInputs, object> = {
   identify: ({ database }) => `${database.namespace}/promotion`,
-  async check(inputs, previous) {
-    if (previous?.releaseDigest === inputs.releaseDigest) return;
+  async check(inputs) {
     try {
       await ensurePromotable(inputs);
     } catch (error) {

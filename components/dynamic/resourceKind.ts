@@ -8,11 +8,8 @@
 export interface ResourceKind<I extends object, O extends object> {
   /** The resource's id in Pulumi's state. */
   identify(inputs: I): string;
-  /**
-   * Refuses, by throwing, what may not be; asked in previews too.
-   * @param previous the inputs of the last run, if there was one
-   */
-  check?(inputs: I, previous: I | undefined): Promise<void>;
+  /** Refuses, by throwing, what may not be; asked in previews too. */
+  check?(inputs: I): Promise<void>;
   /** Makes it so, or finds it so. Runs again after any failure. */
   reconcile(inputs: I): Promise<O>;
   /** What is there now; undefined when it is gone. Differences go into the output `drift`. */
@@ -30,8 +27,8 @@ export interface DeclaredKind<I extends object, O extends object> {
   readonly inputs: readonly (keyof I & string)[];
   /** Inputs whose change alone is no change of the resource. */
   readonly ignored?: readonly (keyof I & string)[];
-  /** Whether the implementation has a `check`; it is loaded for it. */
-  readonly isChecked?: boolean;
+  /** Whether the implementation's `check` is to be asked; it is loaded for it. */
+  readonly isChecked?: (inputs: I, previous: I | undefined) => boolean;
   /** Inputs whose change makes another resource, while the old one is still there. */
   readonly replacing?: readonly (keyof I & string)[];
   /** Whether the implementation has a `remove`; it is loaded for it. */
