@@ -17,3 +17,14 @@ export function narrate(line: string): string | undefined {
     return undefined;
   return `  ${said}`;
 }
+
+const planned = /^ *(\+\+|\+-|-\+|[-+~]) +(\S+) (\S+) (create|update|delete|replace)\b/;
+
+/** What a person wants to see of a preview: each thing that would change; undefined for the rest. */
+export function narratePlan(line: string): string | undefined {
+  const [, sign = "", type = "", name = "", verb = ""] = planned.exec(line) ?? [];
+  // Components only hold what is told beside them.
+  if (type === "" || type === "pulumi:pulumi:Stack" || type.startsWith("stateful-cd:")) return;
+  const kind = type.split(/[:/]/).at(-1) ?? type;
+  return `${sign} ${kind.padEnd(22)} ${name.padEnd(32)} ${verb}`;
+}

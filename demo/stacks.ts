@@ -6,7 +6,7 @@ import type { DatabaseAddress } from "../kube/postgres";
 import type { CachePaths } from "../local/paths";
 import { createStack, forgetStack, pulumi, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
-import { narrate } from "./narration";
+import { narrate, narratePlan } from "./narration";
 
 /** What the demo reads of a stack's outputs. */
 export interface Outputs {
@@ -82,9 +82,9 @@ export async function preview(
   await writeFile(log, output);
   const plan = output
     .split("\n")
-    .filter((line) => /^ *(\+\+|\+-|[-+~]) +\S+ \S+ (create|update|delete|replace)/.test(line))
-    .map((line) => line.trim());
-  return { plan, refusal: status === 0 ? undefined : diagnosticsOf(output) };
+    .map(narratePlan)
+    .filter((line) => line !== undefined);
+  return { plan: [...new Set(plan)], refusal: status === 0 ? undefined : diagnosticsOf(output) };
 }
 
 export async function outputsOf(stack: PulumiStack): Promise<Outputs> {

@@ -34,14 +34,17 @@ export interface TestStack extends PulumiStack {
 /**
  * A stack made of Pulumi.<template>.yaml with these changes, and gone after the tests: its namespace
  * is removed even when a test failed half way.
+ * @param beside a stack whose backend this one shares, so that the two can read each other's outputs
  */
 export function useStack(
   name: string,
   template: string,
   changes: Readonly<Record<string, unknown>>,
+  beside?: PulumiStack,
 ): TestStack {
   const namespace = `bookkeeper-${name}`;
-  const stack = temporaryStack(paths, name);
+  const own = temporaryStack(paths, name);
+  const stack = beside === undefined ? own : { ...own, environment: beside.environment };
   const outputs = async (): Promise<Record<string, unknown>> => {
     const { output } = await pulumi(stack, ["stack", "output", "--json"]);
     return JSON.parse(output) as Record<string, unknown>;

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { narrate } from "../../demo/narration";
+import { narrate, narratePlan } from "../../demo/narration";
 
 describe("the narration of pulumi's output", () => {
   it("tells what was made, of which kind, and in which time", () => {
@@ -32,6 +32,22 @@ describe("the narration of pulumi's output", () => {
       " +  pulumi:pulumi:Stack stateful-cd-prod creating (9s) 3 messages",
     ]) {
       assert.equal(narrate(line), undefined, line);
+    }
+  });
+
+  it("tells of a preview what would change, and not what only holds it", () => {
+    assert.equal(
+      narratePlan(
+        " +  pulumi-nodejs:dynamic/stateful-cd:Migration schema-0002-inventory-warehouse create ",
+      ),
+      "+ Migration              schema-0002-inventory-warehouse  create",
+    );
+    for (const line of [
+      " +  stateful-cd:index:Backend backend create ",
+      " +  pulumi:pulumi:Stack stateful-cd-staging create read pulumi:pulumi:StackReference x/y/prod",
+      "    pulumi:pulumi:Stack stateful-cd-staging  ",
+    ]) {
+      assert.equal(narratePlan(line), undefined);
     }
   });
 });

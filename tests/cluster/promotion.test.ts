@@ -1,0 +1,210 @@
+import { strict as assert } from "node:assert";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { checkHistory } from "../../demo/load/checkHistory";
+import { startLoad } from "../../demo/load/load";
+import { loadCluster } from "../../kube/client";
+import { sweep } from "../../kube/clone/sweep";
+import { connectToPostgres } from "../../kube/postgres";
+import { repository } from "../../local/paths";
+import type { PulumiResult } from "../../local/pulumiStack";
+import { adminContext, query, type TestStack, useStack } from "../testStack";
+
+const folder = path.join(tmpdir(), `stateful-cd-promotion-${process.pid}`);
+const page = "http://10.243.0.1:30093";
+
+/** Release 2.0.0 with one migration more, which loses the state of 'Boston , GA'. */
+async function writeReleases(): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const version of ["1.0.0", "2.0.0"]) {
+    await cp(
+      path.join(repository, "releases", `${version}.yaml`),
+      path.join(folder, `${version}.yaml`),
+    );
+  }
+  const migrations = path.join(folder, "lossy-migrations");
+  await cp(path.join(repository, "migrations"), migrations, { recursive: true });
+  await writeFile(
+    path.join(migrations, "0004-lossy.sql"),
+    "UPDATE public.warehouses SET location = 'Boston' WHERE location = 'Boston , GA';\n",
+  );
+  const release = await readFile(path.join(folder, "2.0.0.yaml"), "utf8");
+  await writeFile(
+    path.join(folder, "2.0.0-lossy.yaml"),
+    release
+      .replace("version: 2.0.0", "version: 2.0.0-lossy")
+      .replace("folder: migrations", `folder: ${migrations}`)
+      .replace("last: 0003-warehouse-address", "last: 0004-lossy"),
+  );
+}
+
+const up = ["up", "--yes", "--skip-preview"] as const;
+
+describe("a change on its way to production", function () {
+  this.timeout(400_000);
+  before(writeReleases);
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const prod = useStack("pro", "prod", {
+    releases: folder,
+    promotion: { from: "sta", bootstrap: true },
+    sampleData: { rows: 2000, seed: "test", file: "app/sample-data.sql" },
+    frontend: { replicas: 1, nodePort: 30093, address: page },
+    backend: { replicas: 1 },
+  });
+  const staging = useStack(
+    "sta",
+    "staging",
+    { releases: folder, source: "pro", release: "2.0.0", frontend: { replicas: 1 } },
+    prod,
+  );
+  let load: ReturnType<typeof startLoad> | undefined;
+
+  it("is refused by staging as long as there is no production to clone", async () => {
+    const { status, output } = await staging.run("preview");
+    assert.notEqual(status, 0);
+    assert.match(
+      output,
+      /Stack pro has nothing to clone: it has not been brought up to its end\.[^]*Next: pulumi up -s pro, then this again/,
+    );
+  });
+
+  it("finds a production whose first release nobody had to prove", async () => {
+    assertOk(await prod.run(...up));
+    const { release, waiting } = await prod.outputs();
+    assert.deepEqual({ release, waiting }, { release: "1.0.0", waiting: [] });
+  });
+
+  it("is refused by production in the preview, before staging has passed it", async () => {
+    await prod.setConfig({ release: "2.0.0" });
+    for (const attempt of [await prod.run("preview"), await prod.run(...up)]) {
+      assert.notEqual(attempt.status, 0);
+      assertSaid(
+        attempt,
+        /Release 2\.0\.0 has not been proved: stack sta has run nothing\.\n\s+Next: pulumi up -s sta with stateful-cd:release: "2\.0\.0", then this again/,
+      );
+    }
+    assert.deepEqual(await serving(prod), ["1.0.0"]);
+  });
+
+  it("is stopped in staging by a check that fails, before backend and frontend exist", async () => {
+    await staging.setConfig({ release: "2.0.0-lossy" });
+    const attempt = await staging.run(...up);
+    assert.notEqual(attempt.status, 0);
+    assertSaid(attempt, /table public\.warehouses, column location[^]*expected: /);
+    assert.deepEqual(await serving(staging), []);
+  });
+
+  it("is proved in staging, on a clone of production beside an untouched one", async () => {
+    await staging.setConfig({ release: "2.0.0" });
+    assertOk(await staging.run(...up));
+    const { release, verdict, waiting } = await staging.outputs();
+    assert.deepEqual(
+      { release, verdict, waiting },
+      { release: "2.0.0", verdict: "passed", waiting: [] },
+    );
+    const candidate = await staging.database();
+    const rows = "select count(*)::int as rows from inventory where warehouse_id is not null";
+    assert.deepEqual(await query(candidate, rows), [{ rows: 2000 }]);
+    const untouched =
+      "select count(*)::int as rows from inventory where warehouse_name is not null";
+    assert.deepEqual(await query({ ...candidate, app: "control" }, untouched), [{ rows: 2000 }]);
+  });
+
+  it("leaves staging alone when nothing has changed", async () => {
+    assertOk(await staging.run(...up, "--expect-no-changes"));
+  });
+
+  it("comes to production while people work, and waits with what it gives up", async () => {
+    load = startLoad({ url: page, ratePerSecond: 20 });
+    const preview = await prod.run("preview");
+    assertOk(preview);
+    assertSaid(preview, /Migration\s+schema-0003-warehouse-address\s+create/);
+    assertOk(await prod.run(...up));
+    const { release, waiting } = await prod.outputs();
+    assert.equal(release, "2.0.0");
+    assert.match(
+      String(waiting),
+      /0002-inventory-warehouse: another release still runs: backend-1-0-0/,
+    );
+    assert.deepEqual(await serving(prod), ["2.0.0"]);
+  });
+
+  it("goes back to the release before, and forward again", async () => {
+    await prod.setConfig({ release: "1.0.0" });
+    assertOk(await prod.run(...up));
+    assert.deepEqual(await serving(prod), ["1.0.0"]);
+    await prod.setConfig({ release: "2.0.0" });
+    assertOk(await prod.run(...up));
+    assert.deepEqual(await serving(prod), ["2.0.0"]);
+  });
+
+  it("gives up the old columns with the next up, and nobody has lost a request or a write", async () => {
+    assertOk(await prod.run(...up));
+    assert.deepEqual((await prod.outputs()).waiting, []);
+    const address = await prod.database();
+    assert.deepEqual(
+      await query(
+        address,
+        `select column_name from information_schema.columns
+          where table_name in ('warehouses', 'inventory') and column_name ~ 'location|warehouse_name'
+          order by 1`,
+      ),
+      [{ column_name: "_dropped_location" }, { column_name: "_dropped_warehouse_name" }],
+    );
+    assert.ok(load);
+    const { measured, history } = await load.stop();
+    assert.deepEqual([measured.errors, measured.firstErrors], [0, []]);
+    const checked = await checkHistory(history, () => connectToPostgres(address, 30, "a test"));
+    assert.ok(checked.acknowledged > 100, `${checked.acknowledged} writes`);
+    assert.deepEqual([checked.lostWrites, checked.doubledWrites, checked.findings], [0, 0, []]);
+  });
+
+  it("is not taken back after that: the reason is told and production stays as it is", async () => {
+    await prod.setConfig({ release: "1.0.0" });
+    const attempt = await prod.run(...up);
+    assert.notEqual(attempt.status, 0);
+    assertSaid(
+      attempt,
+      /A release whose last migration is 0001-bookkeeper cannot be served: 0002-inventory-warehouse, 0003-warehouse-address are contracted\./,
+    );
+    assert.deepEqual(await serving(prod), ["2.0.0"]);
+    await prod.setConfig({ release: "2.0.0" });
+    assertOk(await prod.run(...up));
+  });
+
+  it("is all done: another up of either stack has nothing to do, and nothing is left to sweep", async () => {
+    assertOk(await prod.run(...up, "--expect-no-changes"));
+    assertOk(await staging.run(...up, "--expect-no-changes"));
+    const said: string[] = [];
+    const left = await sweep({
+      context: adminContext,
+      graceSeconds: 600,
+      report: (line) => said.push(line),
+    });
+    assert.deepEqual([left, said], [[], []]);
+  });
+});
+
+/** Fails with all that was printed, which an assertion on its own would cut. */
+function assertSaid({ output }: PulumiResult, what: RegExp): void {
+  assert.ok(what.test(output), `${what.source} is not in:\n${output}`);
+}
+
+function assertOk(result: PulumiResult): void {
+  assert.equal(result.status, 0, result.output);
+}
+
+/** The releases whose pods the public Service sends people to. */
+async function serving(stack: TestStack): Promise<string[]> {
+  const { core } = loadCluster(adminContext);
+  const { items } = await core.listNamespacedPod({
+    namespace: stack.namespace,
+    labelSelector: "app.kubernetes.io/name=frontend",
+  });
+  const alive = items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
+  return [
+    ...new Set(alive.map(({ metadata }) => metadata?.labels?.["app.kubernetes.io/version"] ?? "")),
+  ];
+}
