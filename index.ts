@@ -31,7 +31,8 @@ export default async function deliver() {
   const admitted = promotion?.release ?? release.release;
   const environment = new Environment("environment", { ...place, protect, release: admitted }, on);
   const { namespace } = environment;
-  const all = { ...place, ...release, namespace, database: application, protect };
+  const { namespace: namespaceName } = place;
+  const all = { ...place, ...release, namespace, namespaceName, database: application, protect };
 
   const credentials = new DatabaseCredentials("credentials", all, on);
   const servers = { ...all, ...settings.database, credentials };
@@ -41,9 +42,7 @@ export default async function deliver() {
     clone = new DatabaseClone("clone", { ...servers, ...settings.clone, source }, on);
   }
   const { releases } = settings;
-  const { namespace: namespaceName } = place;
-  const server = { ...servers, namespaceName, releases, from: clone };
-  const database = new Database("database", server, on);
+  const database = new Database("database", { ...servers, releases, from: clone }, on);
   let rollbackPoint: Snapshot | undefined;
   if (protect) rollbackPoint = new Snapshot("rollback-point", { ...all, claim: database.claim });
 

@@ -25,6 +25,8 @@ export interface DatabaseCloneArgs {
   readonly database: string;
   /** The namespace that gets the clone. */
   readonly namespace: pulumi.Input<string>;
+  /** The same as a plain value: two stacks that clone one production have clones of their own. */
+  readonly namespaceName: string;
   /** Where production's data is, from its stack's outputs. */
   readonly source: Source;
   /** The passwords that the clone's roles get in place of production's. */
@@ -153,13 +155,15 @@ export class DatabaseClone extends pulumi.ComponentResource {
  */
 export function cloneIdOf(of: {
   readonly releaseDigest: string;
-  readonly source: Pick<Source, "releaseDigest" | "schemaFingerprint" | "schemaFingerprintBefore">;
+  readonly source: Omit<Source, "claim" | "serverImage">;
+  readonly namespaceName: string;
   readonly generation: number;
 }): string {
-  const { source, releaseDigest, generation } = of;
+  const { source, releaseDigest, namespaceName, generation } = of;
   const hasFollowed = source.releaseDigest === releaseDigest;
   const fingerprint = hasFollowed ? source.schemaFingerprintBefore : source.schemaFingerprint;
-  const parts = JSON.stringify([releaseDigest, fingerprint, generation]);
+  const places = [source.namespace, namespaceName];
+  const parts = JSON.stringify([...places, releaseDigest, fingerprint, generation]);
   return createHash("sha256").update(parts).digest("hex").slice(0, 12);
 }
 

@@ -33,7 +33,8 @@ const source = {
   schemaFingerprintBefore: "",
 };
 const releaseDigest = "sha256:new";
-const idOf = (generation: number) => cloneIdOf({ releaseDigest, source, generation });
+const idOf = (generation: number) =>
+  cloneIdOf({ releaseDigest, source, namespaceName: staging, generation });
 
 describe("a stack with a DatabaseClone", function () {
   this.timeout(240_000);
@@ -49,6 +50,7 @@ describe("a stack with a DatabaseClone", function () {
       deployer: "stateful-cd",
       database: "bookkeeper-cld",
       namespace: staging,
+      namespaceName: staging,
       source,
       credentials: { secret: "database" },
       server: { image, version },

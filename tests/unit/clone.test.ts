@@ -4,13 +4,19 @@ import { scramVerifier } from "../../kube/scram";
 
 describe("a clone id", () => {
   const source = {
+    namespace: "bookkeeper-prod",
     releaseDigest: "sha256:old",
     schemaFingerprint: "sha256:now",
     schemaFingerprintBefore: "sha256:before",
   };
-  const of = { releaseDigest: "sha256:new", source, generation: 1 };
+  const of = {
+    releaseDigest: "sha256:new",
+    source,
+    namespaceName: "bookkeeper-staging",
+    generation: 1,
+  };
 
-  it("is the same for the same release, production and generation", () => {
+  it("is the same for the same release, production, stack and generation", () => {
     assert.equal(cloneIdOf(of), cloneIdOf({ ...of, source: { ...source } }));
     assert.match(cloneIdOf(of), /^[0-9a-f]{12}$/);
   });
@@ -20,13 +26,16 @@ describe("a clone id", () => {
       of,
       { ...of, releaseDigest: "sha256:newer" },
       { ...of, source: { ...source, schemaFingerprint: "sha256:other" } },
+      { ...of, source: { ...source, namespace: "bookkeeper-other" } },
+      { ...of, namespaceName: "bookkeeper-review" },
       { ...of, generation: 2 },
     ].map(cloneIdOf);
-    assert.equal(new Set(ids).size, 4);
+    assert.equal(new Set(ids).size, ids.length);
   });
 
   it("stays when production has followed to that very release", () => {
     const followed = {
+      ...source,
       releaseDigest: "sha256:new",
       schemaFingerprint: "sha256:after",
       schemaFingerprintBefore: "sha256:now",
