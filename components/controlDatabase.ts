@@ -43,7 +43,10 @@ export class ControlDatabase extends pulumi.ComponentResource {
       { parent: this },
     );
     this.address = settledWith(args.namespace, control.service).apply((namespace) =>
-      addressOf(context, namespace, database, control.app),
+      addressOf(context, namespace, database, {
+        app: control.app,
+        cloneId: args.from.cloneId,
+      }),
     );
     this.registerOutputs({ address: this.address });
   }

@@ -97,7 +97,7 @@ export class Database extends pulumi.ComponentResource {
     const roles = new DatabaseRoles(
       `${name}-roles`,
       {
-        server: { context, namespace: args.namespaceName, app: server.app, port: server.port },
+        server: addressOf(context, args.namespaceName, database, args.from),
         superuserPassword: credentials.password("superuser-password"),
         database,
         cloneId: args.from?.cloneId,
@@ -136,7 +136,7 @@ export class Database extends pulumi.ComponentResource {
       .map((version) => loginOf(database, version));
     this.address = pulumi
       .all([namespace, roles.database, credentials.secret])
-      .apply(([namespace]) => addressOf(context, namespace, database));
+      .apply(([namespace]) => addressOf(context, namespace, database, args.from));
     this.login = {
       host: pooler.service,
       port: pooler.port,
@@ -153,12 +153,13 @@ export function addressOf(
   context: string,
   namespace: string,
   database: string,
-  app = "database",
+  server: { readonly app?: string; readonly cloneId?: string | undefined } = {},
 ): DatabaseAddress {
   return {
     context,
     namespace,
-    app,
+    app: server.app ?? "database",
+    ...(server.cloneId === undefined ? {} : { cloneId: server.cloneId }),
     port: 5432,
     database,
     role: ownerOf(database),

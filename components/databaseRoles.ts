@@ -1,12 +1,13 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
+import type { PodPort } from "../kube/readyPod";
 import { openTunnel, portFor } from "../kube/tunnel";
 import { ownerOf } from "./databaseCredentials";
 import { settledWith } from "./order";
 
 export interface DatabaseRolesArgs {
-  /** kubeconfig context, namespace, app label and port of the server. */
-  readonly server: { context: string; namespace: string; app: string; port: number };
+  /** Where the server is, in plain values. */
+  readonly server: PodPort;
   readonly superuserPassword: pulumi.Input<string>;
   /** The database, also the prefix of its roles. */
   readonly database: string;
@@ -135,7 +136,8 @@ export class DatabaseRoles extends pulumi.ComponentResource {
         username: "postgres",
         password: args.superuserPassword,
         sslmode: "disable",
-        connectTimeout: 15,
+        // As long as the tunnel waits for a server that is starting.
+        connectTimeout: 60,
         // Otherwise it connects to ask, in every preview too.
         expectedVersion: args.serverVersion,
         // With it the provider would read password verifiers back and show them as changes.

@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { dataLabel } from "../kube/readyPod";
 import { declareReach } from "./network";
 import { settledWith } from "./order";
 import { initdbArguments, initScript, serverParameters } from "./serverSetup";
@@ -94,7 +95,9 @@ export class DatabaseServer extends pulumi.ComponentResource {
           podManagementPolicy: "Parallel",
           selector: { matchLabels: labelsOf(app) },
           template: {
-            metadata: { labels: labelsOf(app) },
+            metadata: {
+              labels: { ...labelsOf(app), ...(from ? { [dataLabel]: from.cloneId } : {}) },
+            },
             spec: podOf(args, claim.metadata.name, init.metadata.name),
           },
         },

@@ -16,6 +16,8 @@ export interface DatabaseAddress {
   /** label `app.kubernetes.io/name` of the server's pod */
   readonly app: string;
   readonly port: number;
+  /** the clone that the server runs on, if it is one */
+  readonly cloneId?: string;
   readonly database: string;
   readonly role: string;
   /** the Secret that holds the role's password, and the key in it */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Pod } from "@kubernetes/client-node";
 import { UserError } from "../userError";
 import { loadCluster, serverOf } from "./client";
@@ -11,7 +12,12 @@ export interface PodPort {
   readonly app: string;
   /** container port */
   readonly port: number;
+  /** the clone whose data the pod must have: while one replaces another, both have the app's label */
+  readonly cloneId?: string;
 }
+
+/** Label of pods that run on a clone; its value is the clone id. */
+export const dataLabel = "stateful-cd/data-of";
 
 /**
  * The name of the ready pod, asked of the API server every time: after a restart or a
@@ -20,10 +26,11 @@ export interface PodPort {
  */
 export async function findReadyPod(target: PodPort): Promise<string> {
   const cluster = loadCluster(target.context);
+  const byClone = target.cloneId === undefined ? "" : `,${dataLabel}=${target.cloneId}`;
   const { items } = await cluster.core
     .listNamespacedPod({
       namespace: target.namespace,
-      labelSelector: `app.kubernetes.io/name=${target.app}`,
+      labelSelector: `app.kubernetes.io/name=${target.app}${byClone}`,
     })
     .catch((error: unknown) => {
       throw new UserError(
@@ -39,6 +46,27 @@ export async function findReadyPod(target: PodPort): Promise<string> {
     items.length > 0 ? items.map(describePod) : ["There is no such pod."],
     `kubectl --context ${target.context} describe pods -n ${target.namespace} -l app.kubernetes.io/name=${target.app}`,
   );
+}
+
+const pollMilliseconds = 250;
+const readyMilliseconds = 60_000;
+
+/**
+ * Waits until a pod is ready, a minute at most. Does not keep the process alive.
+ * @param isGivenUp asked in between: whether nobody waits any more
+ * @throws UserError as findReadyPod does
+ */
+export async function awaitReadyPod(target: PodPort, isGivenUp: () => boolean): Promise<void> {
+  const deadline = Date.now() + readyMilliseconds;
+  for (;;) {
+    try {
+      await findReadyPod(target);
+      return;
+    } catch (error) {
+      if (isGivenUp() || Date.now() > deadline) throw error;
+    }
+    await sleep(pollMilliseconds, undefined, { ref: false });
+  }
 }
 
 function isReady(pod: V1Pod): boolean {

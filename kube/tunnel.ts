@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { UserError } from "../userError";
 import { PodStream } from "./podStream";
-import type { PodPort } from "./readyPod";
+import { awaitReadyPod, type PodPort } from "./readyPod";
 
 /** Ports the kernel does not hand out by itself, so that no outgoing connection sits on ours. */
 const firstPort = 20_000;
@@ -27,20 +27,10 @@ export function portFor(name: string): number {
  */
 export async function openTunnel(port: number, target: PodPort, shared: boolean): Promise<void> {
   const server = createServer((local) => {
-    const remote = new PodStream(target);
-    remote.unref();
     local.unref();
-    remote.once("connect", () => {
-      // A connection that either side ends early is the plugin's or the server's to explain.
-      pipeline(local, remote, local, () => undefined);
-    });
-    // Why a connection could not be made reaches the plugin as a closed one, so it is said here.
-    remote.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error.message);
-      local.destroy();
-    });
-    local.once("error", () => remote.destroy());
-    remote.connect();
+    // Whoever hangs up early is not waited for.
+    local.on("error", () => local.destroy());
+    void forward(local, target);
   });
   server.unref();
   await new Promise<void>((resolve, reject) => {
@@ -63,4 +53,27 @@ export async function openTunnel(port: number, target: PodPort, shared: boolean)
     });
     server.listen(port, "127.0.0.1", resolve);
   });
+}
+
+/** A server that is starting or being replaced is waited for, as long as its client waits. */
+async function forward(local: Socket, target: PodPort): Promise<void> {
+  try {
+    await awaitReadyPod(target, () => local.destroyed);
+    const remote = new PodStream(target);
+    remote.unref();
+    remote.once("connect", () => {
+      // A connection that either side ends early is the plugin's or the server's to explain.
+      pipeline(local, remote, local, () => undefined);
+    });
+    // Why a connection could not be made reaches the plugin as a closed one, so it is said here.
+    remote.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error.message);
+      local.destroy();
+    });
+    local.once("close", () => remote.destroy());
+    remote.connect();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    local.destroy();
+  }
 }
