@@ -98,7 +98,7 @@ describe("IntegrityChecks", () => {
       const news = { ...olds, ...change };
       assert.deepEqual(
         await dispatch("integrityChecks", "diff", ["x", { ...olds, ...outputs }, news]),
-        { changes: isChanged },
+        { changes: isChanged, replaces: [] },
       );
     });
   }

@@ -458,11 +458,11 @@ describe("applying migrations", () => {
   it("refuses a journal of a newer format", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t ()");
     await apply();
-    await database.query("UPDATE stateful_cd.journal SET version = 3");
+    await database.query("UPDATE stateful_cd.journal SET version = 99");
     assert.equal(
       await refusal(),
       [
-        "UserError: The journal in this database has format 3; this engine knows up to 2.",
+        "UserError: The journal in this database has format 99; this engine knows up to 3.",
         "A newer stateful-cd has been at work here.",
         "Next: use that newer version: git pull && npm ci",
       ].join("\n  "),
