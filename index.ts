@@ -19,51 +19,56 @@ import { loadSettings } from "./settings";
 export default async function deliver() {
   const { application, place, protect, ...settings } = loadSettings();
   const release = await readContents(settings.release);
-  const on = { provider: await connectCluster("cluster", place) };
+  const opts = { provider: await connectCluster("cluster", place) };
 
+  // Nothing changes before the release is let in: the environment takes it from the gate.
   let promotion: PromotionGate | undefined;
   if (settings.promotion) {
-    const evidence = await readEvidence(settings.promotion.from);
-    const database = addressOf(place.context, place.namespace, application);
-    const gate = { ...release, ...settings.promotion, evidence, database };
-    promotion = new PromotionGate("promotion", gate);
+    promotion = new PromotionGate("promotion", {
+      ...release,
+      ...settings.promotion,
+      evidence: await readEvidence(settings.promotion.from),
+      database: addressOf(place.context, place.namespace, application),
+    });
   }
-  const admitted = promotion?.release ?? release.release;
-  const environment = new Environment("environment", { ...place, protect, release: admitted }, on);
+  const letIn = promotion?.release ?? release.release;
+  const environment = new Environment("environment", { ...place, protect, release: letIn }, opts);
   const { namespace } = environment;
-  const { namespace: namespaceName } = place;
-  const all = { ...place, ...release, namespace, namespaceName, database: application, protect };
+  const names = { namespace, namespaceName: place.namespace, database: application };
+  const shared = { ...place, ...release, ...names, protect };
 
-  const credentials = new DatabaseCredentials("credentials", all, on);
-  const servers = { ...all, ...settings.database, credentials };
+  // Staging's data is a clone of production's; production's own is snapshotted before it changes.
+  const credentials = new DatabaseCredentials("credentials", shared, opts);
+  const server = { ...shared, ...settings.database, credentials };
   let clone: DatabaseClone | undefined;
   if (settings.source) {
     const source = await readSource(settings.source);
-    clone = new DatabaseClone("clone", { ...servers, ...settings.clone, source }, on);
+    clone = new DatabaseClone("clone", { ...server, ...settings.clone, source }, opts);
   }
   const { releases } = settings;
-  const database = new Database("database", { ...servers, releases, from: clone }, on);
-  let rollbackPoint: Snapshot | undefined;
-  if (protect) rollbackPoint = new Snapshot("rollback-point", { ...all, claim: database.claim });
+  const database = new Database("database", { ...server, releases, from: clone }, opts);
+  const rollbackPoint = protect
+    ? new Snapshot("rollback-point", { ...shared, claim: database.claim })
+    : undefined;
 
+  // The schema before the application, and its data checked in between.
   const inside = { ...release, database: database.address, cloneId: clone?.cloneId };
   const schema = new SchemaHistory("schema", { ...inside, rollbackPoint: rollbackPoint?.snapshot });
-  const { version: schemaVersion } = schema;
-  if (settings.sampleData) {
-    new SampleData("sample-data", { ...inside, ...settings.sampleData, schemaVersion });
-  }
-  const compared = { ...inside, control: clone?.control, schemaVersion };
-  const checks = new IntegrityChecks("integrity", compared);
+  const migrated = { ...inside, schemaVersion: schema.version };
+  if (settings.sampleData) new SampleData("sample-data", { ...migrated, ...settings.sampleData });
+  const checks = new IntegrityChecks("integrity", { ...migrated, control: clone?.control });
 
-  const { verifiedVersion } = checks;
-  const { login } = database;
-  const api = { ...all, ...settings.backend, login, schemaVersion: verifiedVersion };
-  const backend = new Backend("backend", api, on);
-  const page = { ...all, ...settings.frontend, backend: backend.url };
-  const frontend = new Frontend("frontend", page, on);
+  const api = { login: database.login, schemaVersion: checks.verifiedVersion };
+  const backend = new Backend("backend", { ...shared, ...settings.backend, ...api }, opts);
+  const page = { ...settings.frontend, backend: backend.url };
+  const frontend = new Frontend("frontend", { ...shared, ...page }, opts);
 
-  const { otherLogins: oldRoles } = database;
-  const contract = new Contract("contract", { ...inside, servedBy: frontend.release, oldRoles });
+  // What only the release before knew, once that is gone.
+  const contract = new Contract("contract", {
+    ...inside,
+    servedBy: frontend.release,
+    oldRoles: database.otherLogins,
+  });
   const parts = { promotion, environment, database, schema, checks, frontend, contract };
   return handOn(release, parts);
 }

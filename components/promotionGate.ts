@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseAddress } from "../kube/postgres";
-import type { Evidence } from "./dynamic/promotionGate";
+import type { Evidence } from "./dynamic/evidence";
 import { DynamicResource } from "./dynamic/stub";
 
 export interface PromotionGateArgs {

@@ -4,7 +4,7 @@ import type { DatabaseAddress } from "../kube/postgres";
 import { UserError } from "../userError";
 import type { Contract } from "./contract";
 import type { Database } from "./database";
-import type { Evidence } from "./dynamic/promotionGate";
+import type { Evidence } from "./dynamic/evidence";
 import type { Environment } from "./environment";
 import type { Frontend } from "./frontend";
 import type { IntegrityChecks } from "./integrityChecks";
