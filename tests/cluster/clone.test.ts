@@ -497,13 +497,12 @@ describe("a rollback point", function () {
   this.timeout(120_000);
   const namespace = "bookkeeper-cl-rollback";
   const claim = { kind: "PersistentVolumeClaim", namespace, name: "data" } as const;
-  const keep = async (release: string) => {
+  const keep = async (releaseDigest: string) => {
     const inputs = {
       context,
       namespace,
       claim: "data",
-      release,
-      schemaChain: "c",
+      releaseDigest,
       keep: 3,
       deadlineSeconds: 30,
     };
