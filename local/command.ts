@@ -66,7 +66,11 @@ export async function succeeds(program: string, args: readonly string[]): Promis
   }
 }
 
-/** Whether an error says that a file or a program does not exist. */
+/**
+ * Whether an error says that a file or a program does not exist; of a process that ends while its
+ * files in /proc are read, the kernel says ESRCH.
+ */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return error.code === "ENOENT" || error.code === "ESRCH";
 }
