@@ -1,15 +1,15 @@
-import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { cloneLabel, importNameOf, partLabel } from "../kube/clone/names";
 import { UserError } from "../userError";
 import type { DatabaseAddress } from "../kube/postgres";
+import { cloneIdOf, type Source } from "./cloneId";
 import { ControlDatabase } from "./controlDatabase";
 import type { Credentials } from "./credentials";
 import { passwordsOf } from "./databaseCredentials";
 import { loginsOf } from "./databaseRoles";
 import { requireConsent } from "./dynamic/consent";
-import { DynamicResource } from "./dynamic/stub";
+import { MaskedSnapshot } from "./maskedSnapshot";
 import { settledWith } from "./order";
 
 export interface DatabaseCloneArgs {
@@ -47,19 +47,6 @@ export interface DatabaseCloneArgs {
   readonly deadlineSeconds?: number | undefined;
 }
 
-/** What a clone needs to know of production, and what tells whether it is still the same. */
-export interface Source {
-  readonly namespace: string;
-  readonly claim: string;
-  /** Image of production's server, with its version. */
-  readonly serverImage: string;
-  /** Digest of the release that production runs. */
-  readonly releaseDigest: string;
-  readonly schemaFingerprint: string;
-  /** Its schema fingerprint before that release. */
-  readonly schemaFingerprintBefore: string;
-}
-
 const defaultDeadlineSeconds = 120;
 
 /**
@@ -74,8 +61,6 @@ export class DatabaseClone extends pulumi.ComponentResource {
   readonly snapshot: pulumi.Output<string>;
   /** A server on the clone as it came, which nothing touches: what a migrated one is compared with. */
   readonly control: pulumi.Output<DatabaseAddress>;
-  /** How long raw data lay outside production. */
-  readonly rawLifetimeSeconds: pulumi.Output<number>;
 
   /** @throws UserError in a stack that protects its data, and without `allowUnmasked` */
   constructor(name: string, args: DatabaseCloneArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -137,34 +122,12 @@ export class DatabaseClone extends pulumi.ComponentResource {
       { ...args, from: { cloneId, snapshot: this.snapshot } },
       { parent: this },
     ).address;
-    this.rawLifetimeSeconds = masked.rawLifetimeSeconds;
     this.registerOutputs({
       cloneId: this.cloneId,
       snapshot: this.snapshot,
       control: this.control,
-      rawLifetimeSeconds: this.rawLifetimeSeconds,
     });
   }
-}
-
-/**
- * What names a clone: the same release against the same production is the same clone, so a preview
- * of an unchanged release changes nothing. Production at this very release is the production that it
- * was proved on: staging keeps its clone when production has followed.
- * @returns twelve hexadecimal digits
- */
-export function cloneIdOf(of: {
-  readonly releaseDigest: string;
-  readonly source: Omit<Source, "claim" | "serverImage">;
-  readonly namespaceName: string;
-  readonly generation: number;
-}): string {
-  const { source, releaseDigest, namespaceName, generation } = of;
-  const hasFollowed = source.releaseDigest === releaseDigest;
-  const fingerprint = hasFollowed ? source.schemaFingerprintBefore : source.schemaFingerprint;
-  const places = [source.namespace, namespaceName];
-  const parts = JSON.stringify([...places, releaseDigest, fingerprint, generation]);
-  return createHash("sha256").update(parts).digest("hex").slice(0, 12);
 }
 
 /** Before `super`, so that nothing of a clone is ever declared in production. */
@@ -173,28 +136,6 @@ function refuseProtected(protectData: boolean): void {
   throw new UserError(
     "A clone would replace the data of a stack that protects it (stateful-cd:protectData).",
     ["Clones are for staging, which is made anew from production."],
-    "remove stateful-cd:clone from this stack, or run the stack that clones",
+    "remove stateful-cd:source from this stack, or run the stack that clones",
   );
-}
-
-/** The quarantine and everything raw, made and removed inside one resource. */
-class MaskedSnapshot extends DynamicResource {
-  declare readonly content: pulumi.Output<string>;
-  declare readonly restoreSize: pulumi.Output<number>;
-  declare readonly rawLifetimeSeconds: pulumi.Output<number>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    const outputs = [
-      "content",
-      "snapshot",
-      "snapshotHandle",
-      "driver",
-      "restoreSize",
-      "rawLifetimeSeconds",
-      "millisecondsByStep",
-      "mountedMilliseconds",
-      "openMilliseconds",
-    ];
-    super("maskedSnapshot", name, inputs, outputs, opts);
-  }
 }

@@ -39,7 +39,6 @@ export interface DatabaseRolesArgs {
  */
 export class DatabaseRoles extends pulumi.ComponentResource {
   /** Known once everything a migration relies on exists. */
-  readonly owner: pulumi.Output<string>;
   readonly database: pulumi.Output<string>;
   /** The release's own login, a member of the group: who still uses a release can be told. */
   readonly login: pulumi.Output<string>;
@@ -119,9 +118,8 @@ export class DatabaseRoles extends pulumi.ComponentResource {
 
     // With the last of the chain, all of the above is there.
     this.database = settledWith(args.database, ...last.map(({ urn }) => urn));
-    this.owner = settledWith(owner, this.database);
     this.login = settledWith(loginOf(args.database, args.release), this.database);
-    this.registerOutputs({ owner: this.owner, database: this.database, login: this.login });
+    this.registerOutputs({ database: this.database, login: this.login });
   }
 
   /** The provider speaks TCP only, so the program itself forwards a local port to the server. */

@@ -27,11 +27,11 @@ const outputsShape = z.object({
   schemaFingerprintContracted: z.string(),
 });
 
-export type StackOutputs = Readonly<z.infer<typeof outputsShape>>;
+type StackOutputs = Readonly<z.infer<typeof outputsShape>>;
 type KnownOutputs = { readonly [Key in keyof StackOutputs]?: StackOutputs[Key] | undefined };
 
 /** The outputs of another stack of this project; each is missing until that stack has run. */
-export async function readOutputs(stack: string): Promise<KnownOutputs> {
+async function readOutputs(stack: string): Promise<KnownOutputs> {
   const reference = new pulumi.StackReference(
     `${pulumi.getOrganization()}/${pulumi.getProject()}/${stack}`,
   );

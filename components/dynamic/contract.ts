@@ -34,32 +34,38 @@ export const contract: ResourceKind<ContractInputs, ContractOutputs> = {
   async reconcile(inputs) {
     const report = reportProgress(nameOf(inputs.database));
     const pods = await oldPods(inputs);
-    if (pods !== undefined) {
-      const phased = await statesIn(inputs);
-      const open = Object.entries(phased.states).filter(([, state]) => state !== "done");
-      const waiting = open.map(([id]) => `${id}: ${pods}`);
-      for (const line of waiting) report(`contract waits: ${line}`);
-      return { ...phased, waiting };
-    }
-    const { migrations, waiting } = await contractMigrations({
-      ...runOptions(inputs),
-      migrations: await readMigrations(inputs.folder),
-      through: inputs.through,
-      oldRoles: inputs.oldRoles,
-      onProgress: ({ migration, message }) => {
-        report(migration === undefined ? message : `${migration}: ${message}`);
-      },
-    });
+    const waiting =
+      pods === undefined
+        ? await contractNow(inputs, report)
+        : openIn((await statesIn(inputs)).states).map(([id]) => `${id}: ${pods}`);
     for (const line of waiting) report(`contract waits: ${line}`);
-    const { schemaFingerprint } = await statesIn(inputs);
-    return { states: statesOf(migrations), schemaFingerprint, waiting };
+    return { ...(await statesIn(inputs)), waiting };
   },
   async read(inputs) {
     const { states } = await statesIn(inputs);
-    const open = Object.entries(states).filter(([, state]) => state !== "done");
-    return { states, waiting: open.map(([id, state]) => `${id}: is ${state}`) };
+    return { states, waiting: openIn(states).map(([id, state]) => `${id}: is ${state}`) };
   },
 };
+
+async function contractNow(
+  inputs: ContractInputs,
+  report: (line: string) => void,
+): Promise<readonly string[]> {
+  const { waiting } = await contractMigrations({
+    ...runOptions(inputs),
+    migrations: await readMigrations(inputs.folder),
+    through: inputs.through,
+    oldRoles: inputs.oldRoles,
+    onProgress: ({ migration, message }) => {
+      report(migration === undefined ? message : `${migration}: ${message}`);
+    },
+  });
+  return waiting;
+}
+
+function openIn(states: ContractOutputs["states"]): [id: string, state: MigrationState][] {
+  return Object.entries(states).filter(([, state]) => state !== "done");
+}
 
 /** A pod of another release may write in the old shape without having a session just now. */
 async function oldPods({ database, app, release }: ContractInputs): Promise<string | undefined> {
@@ -72,11 +78,6 @@ async function statesIn(inputs: ContractInputs) {
   const wanted = throughMigration(await readMigrations(inputs.folder), inputs.through);
   const phased = wanted.filter(({ kind }) => kind === "phased");
   const found = await withDatabase(inputs, (client) => inspectSchema(client, phased));
-  return { states: statesOf(found.migrations), schemaFingerprint: found.schemaFingerprint };
-}
-
-function statesOf(
-  migrations: readonly { readonly id: string; readonly state: MigrationState }[],
-): Record<string, MigrationState> {
-  return Object.fromEntries(migrations.map(({ id, state }) => [id, state]));
+  const states = Object.fromEntries(found.migrations.map(({ id, state }) => [id, state]));
+  return { states, schemaFingerprint: found.schemaFingerprint };
 }

@@ -32,12 +32,13 @@ export interface SchemaBaselineOutputs {
 export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOutputs> = {
   identify: ({ database }) => `${nameOf(database)}/schema`,
   async reconcile(inputs) {
-    for (const line of await acceptDrift(runOptions(inputs))) {
-      console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
-    }
+    // First: a release that cannot be served must leave no trace, not even a recorded drift.
     await withDatabase(inputs, async (client) => {
       ensureServable(await findJournal(client), inputs.last);
     });
+    for (const line of await acceptDrift(runOptions(inputs))) {
+      console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
+    }
     await acceptRelease(runOptions(inputs), inputs.releaseDigest);
     if (inputs.through !== "") await applyThrough(inputs, inputs.through);
     const { schemaFingerprint } = await withDatabase(inputs, (client) => inspectSchema(client, []));

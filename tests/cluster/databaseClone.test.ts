@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { cloneIdOf } from "../../components/databaseClone";
+import { cloneIdOf } from "../../components/cloneId";
 import { removeNamespace } from "../../kube/namespace";
 import { list } from "../../kube/objects";
 import { environmentOf } from "../../local/environment";

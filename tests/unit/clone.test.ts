@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { cloneIdOf } from "../../components/databaseClone";
+import { cloneIdOf } from "../../components/cloneId";
 import { scramVerifier } from "../../kube/scram";
 
 describe("a clone id", () => {
