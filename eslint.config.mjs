@@ -24,6 +24,19 @@ const folders = [
   "index",
 ];
 
+/** The engine's own folders, lowest first: each may import those before it, never those behind. */
+const engine = [
+  "sql",
+  "files",
+  "session",
+  "schema",
+  "journal",
+  "locks",
+  "steps",
+  "sync",
+  "contracting",
+];
+
 /** Packages that only one layer may know. */
 const packages = {
   "@pulumi/*": ["components", "components/dynamic"],
@@ -49,6 +62,19 @@ function importDirection([folder, allowed]) {
     files: [`${folder}/**/*.ts`],
     ignores: folder === "components" ? ["components/dynamic/**"] : [],
     rules: { "no-restricted-imports": ["error", { patterns: [...forbidden, ...foreign] }] },
+  };
+}
+
+/** On top of what the whole engine may not import, what lies above a folder of it. */
+function engineDirection(folder, level) {
+  const [{ patterns }] = importDirection(["engine", []]).rules["no-restricted-imports"].slice(1);
+  const above = engine.slice(level + 1).map((name) => ({
+    regex: `^\\.\\./${name}/`,
+    message: `engine/${folder}/ may not import engine/${name}/: dependencies point one way (CONTRIBUTING.md).`,
+  }));
+  return {
+    files: [`engine/${folder}/**/*.ts`],
+    rules: { "no-restricted-imports": ["error", { patterns: [...patterns, ...above] }] },
   };
 }
 
@@ -85,4 +111,5 @@ export default tseslint.config(
     rules: { "@typescript-eslint/no-unused-expressions": "off" },
   },
   ...Object.entries(layers).map(importDirection),
+  ...engine.map(engineDirection),
 );

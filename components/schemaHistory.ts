@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loadBaseline, splitAtBaseline } from "../engine/baseline";
-import { chainDigest } from "../engine/digest";
-import { loadMigrations, throughMigration } from "../engine/migrationFolder";
+import { chainDigest } from "../engine/files/digest";
+import { loadMigrations, throughMigration } from "../engine/files/migrationFolder";
 import type { DatabaseAddress } from "../kube/postgres";
 import { DynamicResource } from "./dynamic/stub";
 

@@ -1,9 +1,9 @@
 import type { Client } from "pg";
-import { readJournal } from "./journal";
-import { withJournalTransaction } from "./journalWriter";
-import { beginRun, endRun } from "./run";
-import { withRunLock } from "./runLock";
-import { type Connect, ensureWritable, readFacts, withSession } from "./session";
+import { readJournal } from "./journal/journal";
+import { withJournalTransaction } from "./journal/journalWriter";
+import { beginRun, endRun } from "./journal/run";
+import { withRunLock } from "./session/runLock";
+import { type Connect, ensureWritable, readFacts, withSession } from "./session/session";
 
 /**
  * The digests of the releases that this database has accepted, oldest first; none without a journal.

@@ -1,19 +1,19 @@
 import type { Client } from "pg";
-import { applyFile } from "./fileRun";
-import type { Deadlines } from "./fileContext";
+import { applyFile } from "./steps/fileRun";
+import type { Deadlines } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
-import { ensureSameHistory } from "./history";
-import { findJournal, type Journal, type MigrationState, readJournal } from "./journal";
-import type { Run } from "./journalWriter";
-import type { Migration } from "./migration";
-import { throughMigration } from "./migrationFolder";
-import { verify } from "./checks";
+import { ensureSameHistory } from "./journal/history";
+import { findJournal, type Journal, type MigrationState, readJournal } from "./journal/journal";
+import type { Run } from "./journal/journalWriter";
+import type { Migration } from "./files/migration";
+import { throughMigration } from "./files/migrationFolder";
+import { verify } from "./steps/checks";
 import type { OnProgress } from "./progress";
-import { recordSchema } from "./recordedSchema";
-import { awaitEarlierRuns, beginRun, endRun, originOf } from "./run";
-import { type RunLock, withRunLock } from "./runLock";
-import { ensureWritable, type Session, withSession } from "./session";
-import { synchronise } from "./synchronise";
+import { recordSchema } from "./journal/recordedSchema";
+import { awaitEarlierRuns, beginRun, endRun, originOf } from "./journal/run";
+import { type RunLock, withRunLock } from "./session/runLock";
+import { ensureWritable, type Session, withSession } from "./session/session";
+import { synchronise } from "./sync/synchronise";
 
 export interface ApplyOptions {
   /** Gives a fresh connected session of the role that owns the schema; called twice at most. */

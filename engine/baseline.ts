@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../userError";
-import { chainDigest, type Digest } from "./digest";
-import type { Migration } from "./migration";
-import { throughMigration } from "./migrationFolder";
+import { chainDigest, type Digest } from "./files/digest";
+import type { Migration } from "./files/migration";
+import { throughMigration } from "./files/migrationFolder";
 
 /**
  * migrations/baseline.json: a committed checkpoint. Everything at or before `through` counts as one

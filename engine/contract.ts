@@ -1,18 +1,18 @@
 import type { Client } from "pg";
-import { contractMigration } from "./contractStep";
-import type { Deadlines } from "./fileContext";
+import { contractMigration } from "./contracting/step";
+import type { Deadlines } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
-import { ensureSameHistory } from "./history";
-import { type Journal, type MigrationState, readJournal } from "./journal";
-import type { Run } from "./journalWriter";
-import type { Migration } from "./migration";
-import { throughMigration } from "./migrationFolder";
+import { ensureSameHistory } from "./journal/history";
+import { type Journal, type MigrationState, readJournal } from "./journal/journal";
+import type { Run } from "./journal/journalWriter";
+import type { Migration } from "./files/migration";
+import { throughMigration } from "./files/migrationFolder";
 import type { OnProgress } from "./progress";
-import { recordSchema } from "./recordedSchema";
-import { awaitEarlierRuns, beginRun, endRun } from "./run";
-import { type RunLock, withRunLock } from "./runLock";
-import { ensureWritable, type Session, withSession } from "./session";
-import { whyContractWaits } from "./contractGate";
+import { recordSchema } from "./journal/recordedSchema";
+import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
+import { type RunLock, withRunLock } from "./session/runLock";
+import { ensureWritable, type Session, withSession } from "./session/session";
+import { whyContractWaits } from "./contracting/gate";
 
 export interface ContractOptions {
   /** Gives a fresh connected session of the role that owns the schema; called twice at most. */

@@ -1,6 +1,6 @@
 import { UserError } from "../userError";
-import type { Migration } from "./migration";
-import { checkStatements } from "./migrationStatements";
+import type { Migration } from "./files/migration";
+import { checkStatements } from "./files/migrationStatements";
 
 /**
  * What must hold before anything is run: every pending file parses.

@@ -1,10 +1,10 @@
 import type { Client } from "pg";
-import { isSettled, type MigrationState, readJournal } from "./journal";
-import type { Migration } from "./migration";
-import { readFingerprint, type SchemaFact } from "./schemaFingerprint";
-import { readFacts } from "./session";
-import { withReadOnlyTransaction } from "./transaction";
-import type { Digest } from "./digest";
+import { isSettled, type MigrationState, readJournal } from "./journal/journal";
+import type { Migration } from "./files/migration";
+import { readFingerprint, type SchemaFact } from "./schema/schemaFingerprint";
+import { readFacts } from "./session/session";
+import { withReadOnlyTransaction } from "./session/transaction";
+import type { Digest } from "./files/digest";
 
 /** What a database really is, for a refresh to compare with what was declared. */
 export interface Inspection {

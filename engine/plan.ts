@@ -1,16 +1,16 @@
 import type { Client } from "pg";
 import { UserError } from "../userError";
-import { ensureSameHistory } from "./history";
-import { isSettled, type Journal, type MigrationState, readJournal } from "./journal";
-import type { Migration } from "./migration";
-import { throughMigration } from "./migrationFolder";
-import { laterSteps } from "./laterSteps";
-import { statementsOf } from "./migrationStatements";
-import { segmentsOf } from "./segments";
-import { readFacts } from "./session";
-import { headOf, placeAt } from "./sourceText";
+import { ensureSameHistory } from "./journal/history";
+import { isSettled, type Journal, type MigrationState, readJournal } from "./journal/journal";
+import type { Migration } from "./files/migration";
+import { throughMigration } from "./files/migrationFolder";
+import { laterSteps } from "./sync/laterSteps";
+import { statementsOf } from "./files/migrationStatements";
+import { segmentsOf } from "./sql/segments";
+import { readFacts } from "./session/session";
+import { headOf, placeAt } from "./sql/sourceText";
 import { ensureRunnable } from "./ensureRunnable";
-import { withReadOnlyTransaction } from "./transaction";
+import { withReadOnlyTransaction } from "./session/transaction";
 
 /** What a run would do now. */
 export interface Plan {

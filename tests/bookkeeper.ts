@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { applyMigrations } from "../engine/apply";
 import { contractMigrations } from "../engine/contract";
-import { loadMigrations } from "../engine/migrationFolder";
+import { loadMigrations } from "../engine/files/migrationFolder";
 import { bundleApplication } from "../local/bundle";
 import { loadRelease } from "../release";
 import type { TestDatabase } from "./postgres";

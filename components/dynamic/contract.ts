@@ -1,7 +1,7 @@
 import { contractMigrations } from "../../engine/contract";
 import { inspectSchema } from "../../engine/inspect";
-import type { MigrationState } from "../../engine/journal";
-import { readMigrations, throughMigration } from "../../engine/migrationFolder";
+import type { MigrationState } from "../../engine/journal/journal";
+import { readMigrations, throughMigration } from "../../engine/files/migrationFolder";
 import { podsOfOtherReleases } from "../../kube/otherReleases";
 import { nameOf } from "../../kube/postgres";
 import { reportProgress } from "./progress";

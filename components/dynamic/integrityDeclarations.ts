@@ -1,10 +1,14 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type DeclaredChanges, parseDeclaredChanges } from "../../data/declaredChanges";
-import { type Digest, digestOf, digestOfFiles, normaliseLineEnds } from "../../engine/digest";
-import type { Migration } from "../../engine/migration";
-import { integrityFile, readMigrations, throughMigration } from "../../engine/migrationFolder";
-import { excerpt } from "../../engine/sourceText";
+import { type Digest, digestOf, digestOfFiles, normaliseLineEnds } from "../../engine/files/digest";
+import type { Migration } from "../../engine/files/migration";
+import {
+  integrityFile,
+  readMigrations,
+  throughMigration,
+} from "../../engine/files/migrationFolder";
+import { excerpt } from "../../engine/sql/sourceText";
 import { UserError } from "../../userError";
 
 /** The integrity.yaml of one migration. */

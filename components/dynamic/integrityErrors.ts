@@ -3,7 +3,7 @@ import {
   isConnectionLoss,
   sqlState,
   stateOf,
-} from "../../engine/databaseErrors";
+} from "../../engine/session/databaseErrors";
 import { UserError } from "../../userError";
 
 /** Names what was tried when the server or the connection refuses. */

@@ -1,5 +1,5 @@
 import type { Difference } from "../../data/compare";
-import { printable } from "../../engine/sourceText";
+import { printable } from "../../engine/sql/sourceText";
 import { UserError } from "../../userError";
 
 const shownDifferences = 10;

@@ -1,5 +1,5 @@
 import { inspectSchema } from "../../engine/inspect";
-import { readMigrations } from "../../engine/migrationFolder";
+import { readMigrations } from "../../engine/files/migrationFolder";
 import { nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
 import type { ResourceKind } from "./resourceKind";

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { applyMigrations } from "../../engine/apply";
-import { readMigrations } from "../../engine/migrationFolder";
+import { readMigrations } from "../../engine/files/migrationFolder";
 import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
 import { reportProgress } from "./progress";
 

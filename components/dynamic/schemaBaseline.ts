@@ -1,8 +1,8 @@
 import { acceptRelease } from "../../engine/acceptance";
-import { findJournal } from "../../engine/journal";
-import { ensureServable } from "../../engine/servable";
+import { findJournal } from "../../engine/journal/journal";
+import { ensureServable } from "../../engine/journal/servable";
 import { inspectSchema } from "../../engine/inspect";
-import { acceptDrift, findDrift } from "../../engine/recordedSchema";
+import { acceptDrift, findDrift } from "../../engine/journal/recordedSchema";
 import { nameOf } from "../../kube/postgres";
 import type { ResourceKind } from "./resourceKind";
 import { applyThrough, runOptions, type SchemaInputs, withDatabase } from "./schema";

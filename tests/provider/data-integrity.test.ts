@@ -2,8 +2,8 @@ import { strict as assert } from "node:assert";
 import { readDeclarations } from "../../components/dynamic/integrityDeclarations";
 import { checkIntegrity } from "../../components/dynamic/integrityRun";
 import { applyMigrations } from "../../engine/apply";
-import { schemaFingerprint } from "../../engine/schemaFingerprint";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { failureOf, useFolder } from "../migrationFolder";
 import { createDatabase, type TestDatabase, useDatabase } from "../postgres";
 

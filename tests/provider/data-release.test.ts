@@ -3,7 +3,7 @@ import path from "node:path";
 import { readDeclarations } from "../../components/dynamic/integrityDeclarations";
 import { checkIntegrity } from "../../components/dynamic/integrityRun";
 import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { generateSample } from "../bookkeeper";
 import { failureOf } from "../migrationFolder";
 import { createDatabase, type TestDatabase, useDatabase } from "../postgres";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";
 
-const cli = path.join(__dirname, "..", "..", "engine", "cli.js");
+const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
 
 describe("npm run migrations", () => {
   const database = useDatabase();

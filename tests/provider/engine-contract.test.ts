@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import { applyMigrations } from "../../engine/apply";
 import { contractMigrations, type ContractOptions } from "../../engine/contract";
-import { readJournal } from "../../engine/journal";
-import type { Migration } from "../../engine/migration";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { readJournal } from "../../engine/journal/journal";
+import type { Migration } from "../../engine/files/migration";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
-import { findDrift } from "../../engine/recordedSchema";
-import { ensureServable } from "../../engine/servable";
+import { findDrift } from "../../engine/journal/recordedSchema";
+import { ensureServable } from "../../engine/journal/servable";
 import { generateSample } from "../bookkeeper";
 import { failureOf, useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";

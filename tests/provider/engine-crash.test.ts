@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, type ApplyResult } from "../../engine/apply";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";

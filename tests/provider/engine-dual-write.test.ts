@@ -5,8 +5,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, DatabaseError } from "pg";
 import { applyMigrations } from "../../engine/apply";
-import type { Migration } from "../../engine/migration";
-import { loadMigrations } from "../../engine/migrationFolder";
+import type { Migration } from "../../engine/files/migration";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { call, generateSample, scratchFolder, startBackend, useBookkeeper } from "../bookkeeper";
 import { createDatabase, useDatabase } from "../postgres";
 

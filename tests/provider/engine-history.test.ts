@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
 import { failureOf, useFolder } from "../migrationFolder";
 import { createDatabase, type TestDatabase, useDatabase } from "../postgres";

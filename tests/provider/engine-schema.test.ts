@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { applyMigrations } from "../../engine/apply";
 import { inspectSchema } from "../../engine/inspect";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
-import { diffSchemas, schemaFingerprint } from "../../engine/schemaFingerprint";
+import { diffSchemas, schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { useFolder } from "../migrationFolder";
 import { createDatabase, useDatabase } from "../postgres";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
 import { failureOf, useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";

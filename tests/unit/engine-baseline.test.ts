@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { loadBaseline, splitAtBaseline } from "../../engine/baseline";
-import { chainDigest } from "../../engine/digest";
-import { loadMigrations } from "../../engine/migrationFolder";
+import { chainDigest } from "../../engine/files/digest";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { failureOf, useFolder } from "../migrationFolder";
 
 describe("a baseline", () => {

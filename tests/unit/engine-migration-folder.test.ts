@@ -1,7 +1,11 @@
 import { strict as assert } from "node:assert";
 import { symlinkSync } from "node:fs";
 import path from "node:path";
-import { loadMigrations, readMigrations, throughMigration } from "../../engine/migrationFolder";
+import {
+  loadMigrations,
+  readMigrations,
+  throughMigration,
+} from "../../engine/files/migrationFolder";
 import { failureOf, useFolder } from "../migrationFolder";
 
 describe("a migrations folder", () => {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { parse, type Statement } from "../../engine/parser";
-import { segmentsOf } from "../../engine/segments";
-import { headOf } from "../../engine/sourceText";
+import { parse, type Statement } from "../../engine/sql/parser";
+import { segmentsOf } from "../../engine/sql/segments";
+import { headOf } from "../../engine/sql/sourceText";
 
 async function statements(sql: string): Promise<readonly Statement[]> {
   const parsed = await parse(sql);

@@ -62,7 +62,7 @@ export async function readPage<Row extends QueryResultRow & { id: number }>(
   const conditions: string[] = [];
   if (wanted.q.trim() !== "") {
     const words = parameter(toWordQuery(wanted.q));
-    conditions.push(`to_tsvector('simple', i.name) @@ to_tsquery('simple', ${words})`);
+    conditions.push(`i.words @@ to_tsquery('simple', ${words})`);
   }
   conditions.push(...source.conditions(parameter));
   if (wanted.cursor !== undefined) {

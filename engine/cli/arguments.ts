@@ -1,0 +1,94 @@
+import { parseArgs } from "node:util";
+import { UserError } from "../../userError";
+import { type CommandName, commands, isCommand } from "./commands";
+
+/** What the command line says, checked. */
+export interface Arguments {
+  readonly command: CommandName;
+  readonly connection: string | undefined;
+  readonly folder: string;
+  readonly through: string | undefined;
+  readonly oldRoles: readonly string[];
+  readonly json: boolean;
+}
+
+/** A mistake in the command line itself. */
+export class UsageError extends UserError {}
+
+export const usage = `Usage: npm run migrations -- <command> [options]
+
+Commands
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .join("\n")}
+
+Options
+  --database-url URL   where; without it libpq's PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE
+  --folder FOLDER      the migrations (default: migrations)
+  --through ID         the last migration to look at
+  --old-role ROLE      for contract: the login of a release that knows only the old shape; repeatable
+  --json               one JSON document on standard output
+  --help               this text`;
+
+export function readArguments(argv: readonly string[]): Arguments | "help" {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return "help";
+  const [command, ...more] = positionals;
+  if (more.length > 0 || !isCommand(command)) {
+    const words = positionals.length === 0 ? "no command" : `"${positionals.join(" ")}"`;
+    throw new UsageError(
+      `The command line has ${words}.`,
+      [`Allowed: ${Object.keys(commands).join(", ")}.`],
+      "npm run migrations -- --help",
+    );
+  }
+  const oldRoles = values["old-role"] ?? [];
+  if (command === "contract" && oldRoles.length === 0) {
+    throw new UsageError(
+      "contract needs to know which logins are of old releases.",
+      ["As long as one of them has a session, the old shape stays."],
+      "npm run migrations -- contract --old-role <login of the old release>",
+    );
+  }
+  return {
+    command,
+    oldRoles,
+    connection: checkedConnection(values["database-url"]),
+    folder: values.folder ?? "migrations",
+    through: values.through,
+    json: values.json ?? false,
+  };
+}
+
+function parse(argv: readonly string[]): ReturnType<typeof parseArgs<typeof options>> {
+  try {
+    return parseArgs({ ...options, args: [...argv] });
+  } catch (error) {
+    // parseArgs names the option, and never repeats an option's value.
+    const problem = error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error);
+    throw new UsageError(problem, [], "npm run migrations -- --help");
+  }
+}
+
+const options = {
+  allowPositionals: true,
+  options: {
+    "database-url": { type: "string" },
+    folder: { type: "string" },
+    through: { type: "string" },
+    "old-role": { type: "string", multiple: true },
+    json: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  },
+} as const;
+
+/** @throws UsageError that does not repeat the URL, for it holds a password */
+function checkedConnection(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url;
+  throw new UsageError(
+    "--database-url is not a PostgreSQL URL.",
+    ["Allowed: postgresql://user:password@host:port/database"],
+    "npm run migrations -- --help",
+  );
+}

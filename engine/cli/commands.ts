@@ -1,0 +1,88 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { applyMigrations } from "../apply";
+import { contractMigrations } from "../contract";
+import type { Migration } from "../files/migration";
+import { planMigrations } from "../plan";
+import type { Progress } from "../progress";
+import { withSession } from "../session/session";
+import { applyLines, contractLines, planLines, statusLines } from "./output";
+
+/** What every command works with. */
+export interface CommandContext {
+  readonly connect: () => Promise<Client>;
+  readonly migrations: readonly Migration[];
+  readonly through?: string;
+  readonly oldRoles: readonly string[];
+  readonly applicationName: string;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** What a command has to say, for people and for programs. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly lines: readonly string[];
+  /** false makes the process exit with 1. */
+  readonly ok: boolean;
+}
+
+interface Command {
+  readonly summary: string;
+  readonly run: (context: CommandContext) => Promise<CommandResult>;
+}
+
+const names = ["status", "plan", "apply", "contract"] as const;
+export type CommandName = (typeof names)[number];
+
+export const commands: Readonly<Record<CommandName, Command>> = {
+  status: {
+    summary: "the state of every migration; writes nothing",
+    run: async (context) => {
+      const plan = await planOf(context);
+      return { json: plan, lines: statusLines(plan), ok: plan.refusals.length === 0 };
+    },
+  },
+  plan: {
+    summary: "the statements that apply would run; writes nothing",
+    run: async (context) => {
+      const plan = await planOf(context);
+      return { json: plan, lines: planLines(plan), ok: plan.refusals.length === 0 };
+    },
+  },
+  apply: {
+    summary: "run what is pending",
+    run: async (context) => {
+      const result = await applyMigrations(context);
+      return { json: result, lines: applyLines(result), ok: true };
+    },
+  },
+  contract: {
+    summary: "end the old shapes that nothing uses any more",
+    run: async (context) => {
+      await withSession(context.connect, ({ client }) =>
+        ensureRolesExist(client, context.oldRoles),
+      );
+      const result = await contractMigrations(context);
+      return { json: result, lines: contractLines(result), ok: true };
+    },
+  },
+};
+
+export function isCommand(name: string | undefined): name is CommandName {
+  return names.some((known) => known === name);
+}
+
+function planOf({ connect, migrations, through }: CommandContext) {
+  return withSession(connect, ({ client }) => planMigrations(client, migrations, through));
+}
+
+/** A name mistyped here would let the contract run under the eyes of the old release. */
+async function ensureRolesExist(client: Client, roles: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT rolname AS name FROM pg_roles WHERE rolname = ANY ($1)",
+    [roles],
+  );
+  const missing = roles.filter((role) => !rows.some(({ name }) => name === role));
+  if (missing.length === 0) return;
+  throw new UserError(`There is no role ${missing.join(", ")}.`, [], "correct --old-role");
+}

@@ -1,0 +1,63 @@
+import { Client } from "pg";
+import { UserError } from "../../userError";
+import { readMigrations } from "../files/migrationFolder";
+import type { Progress } from "../progress";
+import { type Arguments, readArguments, usage, UsageError } from "./arguments";
+import { commands } from "./commands";
+
+const exitCode = { ok: 0, failure: 1, usage: 2 };
+
+async function connectTo(connectionString: string | undefined): Promise<Client> {
+  const client = new Client({
+    ...(connectionString === undefined ? {} : { connectionString }),
+    application_name: "stateful-cd migrations",
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  });
+  await client.connect();
+  return client;
+}
+
+async function run(given: Arguments, write: (line: string) => void): Promise<boolean> {
+  const { through, oldRoles } = given;
+  const { json, lines, ok } = await commands[given.command].run({
+    connect: () => connectTo(given.connection),
+    migrations: await readMigrations(given.folder),
+    oldRoles,
+    applicationName: "stateful-cd migrations",
+    onProgress: (progress) => {
+      if (!given.json) write(progressLine(progress));
+    },
+    ...(through === undefined ? {} : { through }),
+  });
+  if (given.json) write(JSON.stringify(json));
+  else lines.forEach(write);
+  return ok;
+}
+
+function progressLine({ migration, message }: Progress): string {
+  return migration === undefined ? message : `${migration}: ${message}`;
+}
+
+/** @returns the process's exit code */
+async function main(argv: readonly string[]): Promise<number> {
+  const write = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  try {
+    const given = readArguments(argv);
+    if (given === "help") {
+      write(usage);
+      return exitCode.ok;
+    }
+    return (await run(given, write)) ? exitCode.ok : exitCode.failure;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error instanceof UsageError ? exitCode.usage : exitCode.failure;
+  }
+}
+
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,84 @@
+import type { ApplyResult } from "../apply";
+import type { ContractResult } from "../contract";
+import type { Plan, PlannedMigration } from "../plan";
+
+/** One line a migration: its id and its state, aligned. */
+export function statusLines(plan: Plan): string[] {
+  const lines = aligned(
+    plan.migrations.map((migration) => [migration.id, migration.kind, stateWords(migration)]),
+  );
+  return [...lines, ...summary(plan), ...refusalLines(plan)];
+}
+
+/** What would run: each pending migration with its statements. */
+export function planLines(plan: Plan): string[] {
+  const pending = plan.migrations.filter(({ statements, later, state }) => {
+    return statements.length + later.length > 0 || state === "expanded" || state === "blocked";
+  });
+  const lines = pending.flatMap((migration) => [
+    `${migration.id} (${stateWords(migration)})`,
+    ...aligned(
+      migration.statements.map(({ number, place, head, inTransaction }) => [
+        `  ${number}`,
+        place,
+        inTransaction ? "in transaction" : "alone",
+        head,
+      ]),
+    ),
+    ...migration.later.map((line) => `  ${line}`),
+  ]);
+  return [...lines, ...summary(plan), ...refusalLines(plan)];
+}
+
+export function applyLines(result: ApplyResult): string[] {
+  const applied = result.migrations.filter((migration) => migration.applied);
+  const seconds = (result.milliseconds / 1000).toFixed(2);
+  if (applied.length === 0) {
+    return [`nothing to apply: ${count(result.migrations.length)} settled already (${seconds} s)`];
+  }
+  return [`applied ${count(applied.length)} in ${seconds} s`];
+}
+
+export function contractLines({ migrations }: ContractResult): string[] {
+  if (migrations.length === 0) return ["no migration has a contract"];
+  return aligned(
+    migrations.map(({ id, state, contracted, waiting }) => [
+      id,
+      contracted ? "contracted" : state,
+      waiting === undefined ? "" : `waits: ${waiting}`,
+    ]),
+  ).map((line) => line.trimEnd());
+}
+
+function stateWords({ state, reason }: PlannedMigration): string {
+  return reason === undefined ? state : `${state}: ${reason}`;
+}
+
+function summary({ migrations, journal }: Plan): string[] {
+  const pending = migrations.filter(({ state }) => state === "pending").length;
+  const where = journal === undefined ? "no journal yet" : `journal at epoch ${journal.epoch}`;
+  return [`${count(migrations.length)}, ${pending} pending; ${where}`];
+}
+
+function refusalLines({ refusals }: Plan): string[] {
+  return refusals.length === 0 ? [] : ["", "apply would refuse:", ...refusals];
+}
+
+function count(migrations: number): string {
+  return migrations === 1 ? "1 migration" : `${migrations} migrations`;
+}
+
+/** Columns of equal width, but for the last one. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+      .join("  "),
+  );
+}

@@ -1,0 +1,106 @@
+import { type Document, parseDocument } from "yaml";
+import { z } from "zod";
+import type { MigrationFile } from "./migration";
+import type { FolderMistake } from "./migrationText";
+import { excerpt } from "../sql/sourceText";
+
+const column = z.string().min(1);
+const expressions = z.record(column, z.string().min(1));
+const table = z.string().regex(/^[^.]+(\.[^.]+)?$/, { error: "must be table or schema.table" });
+const rejects = z.enum(["block", "allow-null"]).default("block");
+
+/** kind columns: old and new columns of one row, each computed from the other side. */
+const columnShape = z
+  .strictObject({
+    kind: z
+      .enum(["columns", "lookup"])
+      .default("columns")
+      .transform(() => "columns" as const),
+    table,
+    old: z.array(column).min(1),
+    new: z.array(column).min(1),
+    forward: expressions,
+    reverse: expressions,
+    rejects,
+  })
+  .superRefine((sync, context) => {
+    const compare = (key: "forward" | "reverse", columns: string[]): void => {
+      const missing = columns.filter((name) => !(name in sync[key]));
+      const unknown = Object.keys(sync[key]).filter((name) => !columns.includes(name));
+      for (const name of missing) {
+        context.addIssue({ code: "custom", path: [key], message: `has no expression for ${name}` });
+      }
+      for (const name of unknown) {
+        context.addIssue({ code: "custom", path: [key, name], message: "is not a column listed" });
+      }
+    };
+    compare("forward", sync.new);
+    compare("reverse", sync.old);
+  });
+
+/** kind lookup: a row names a row of another table (old) and refers to it by id (new). */
+const lookupShape = z.strictObject({
+  kind: z.literal("lookup"),
+  table,
+  name: column,
+  id: column,
+  references: z.strictObject({ table, id: column, name: column }),
+  rejects,
+});
+
+export type ColumnSync = z.output<typeof columnShape>;
+export type LookupSync = z.output<typeof lookupShape>;
+
+/** What sync.yaml says: how old and new columns follow each other while both releases write. */
+export type Sync = ColumnSync | LookupSync;
+
+/** An SQL expression of a sync.yaml and where it is written. */
+export interface SyncExpression {
+  readonly key: string;
+  readonly text: string;
+  readonly offset: number;
+}
+
+/** Parses a sync.yaml; every mistake with its place. */
+export function parseSyncFile(file: MigrationFile): { sync?: Sync; mistakes: FolderMistake[] } {
+  const document = parseDocument(file.text, { prettyErrors: false });
+  if (document.errors.length > 0) {
+    return {
+      mistakes: document.errors.map((error) => [error.message, ...excerpt(file, error.pos[0])]),
+    };
+  }
+  const content: unknown = document.toJS();
+  const isLookup =
+    typeof content === "object" &&
+    content !== null &&
+    "kind" in content &&
+    content.kind === "lookup";
+  const result = (isLookup ? lookupShape : columnShape).safeParse(content);
+  if (result.success) return { sync: result.data, mistakes: [] };
+  return {
+    mistakes: result.error.issues.map((issue) => {
+      const offset = offsetOf(document, issue.path);
+      const where = offset === undefined ? [file.shownPath] : excerpt(file, offset);
+      return [`${issue.path.map(String).join(".") || "sync.yaml"}: ${issue.message}`, ...where];
+    }),
+  };
+}
+
+/** The expressions of a sync.yaml without mistakes. */
+export function expressionsIn(file: MigrationFile): SyncExpression[] {
+  const { sync } = parseSyncFile(file);
+  if (sync?.kind !== "columns") return [];
+  const document = parseDocument(file.text);
+  return (["forward", "reverse"] as const).flatMap((side) =>
+    Object.entries(sync[side]).map(([name, text]) => ({
+      key: `${side}.${name}`,
+      text,
+      offset: offsetOf(document, [side, name]) ?? 0,
+    })),
+  );
+}
+
+function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
+  const node = path.length === 0 ? document.contents : document.getIn(path, true);
+  return (node as { range?: [number, number, number] } | undefined)?.range?.[0];
+}

@@ -1,0 +1,33 @@
+import type { Run, StepKey } from "./journalWriter";
+import type { Migration, MigrationFile } from "../files/migration";
+import type { OnProgress } from "../progress";
+import type { RunLock } from "../session/runLock";
+import type { Segment } from "../sql/segments";
+
+/** How long a run waits for others, in seconds. */
+export interface Deadlines {
+  /** For table locks of one transaction, all attempts together. */
+  readonly lockSeconds: number;
+  /** For one statement that runs alone, like an index build. */
+  readonly buildSeconds: number;
+}
+
+/** Everything that work on one migration needs. */
+export interface MigrationRun {
+  readonly run: Run;
+  readonly lock: RunLock;
+  readonly migration: Migration;
+  readonly onProgress: OnProgress;
+  readonly deadlines: Deadlines;
+}
+
+/** The same for one of its files. */
+export interface FileRun extends MigrationRun {
+  readonly file: MigrationFile;
+}
+
+export function keyOf({ migration, file }: FileRun, segment: Segment): StepKey {
+  const { first, last } = segment;
+  const { phase } = file;
+  return { migration: migration.id, phase, first, last, alone: segment.alone !== undefined };
+}

@@ -1,0 +1,211 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import type { MigrationState } from "./journal";
+import type { Migration, MigrationFile, Phase } from "../files/migration";
+import { runnersRole, type Session } from "../session/session";
+import { withTransaction } from "../session/transaction";
+
+/** A run's right to write: void as soon as a later run, or a clone's first one, raises the epoch. */
+export interface Run {
+  readonly epoch: string;
+  readonly session: Session;
+}
+
+/** One segment of a file, as the journal records it. */
+export interface StepKey {
+  readonly migration: string;
+  readonly phase: Phase;
+  readonly first: number;
+  readonly last: number;
+  readonly alone: boolean;
+}
+
+/**
+ * Holds the journal's one row until the transaction ends, so that no epoch can be raised between
+ * the comparison and the write. $1 is always the run's epoch.
+ */
+const fence = "WITH fence AS (SELECT FROM stateful_cd.journal WHERE epoch = $1 FOR SHARE)";
+
+/**
+ * What every journal write inside a migration's own session needs: the file may have changed role
+ * and search_path, and its choice must hold again after the transaction.
+ */
+async function writeAsRunner(session: Session): Promise<void> {
+  await session.client.query(
+    `${runnersRole(session)}; SET LOCAL search_path = pg_catalog, pg_temp`,
+  );
+}
+
+/** A short transaction for journal rows only. */
+export function withJournalTransaction<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  return withTransaction(run.session.client, async () => {
+    await writeAsRunner(run.session);
+    return work();
+  });
+}
+
+/** Lets `write` add journal rows at the end of a file's own transaction. */
+export async function asRunner(run: Run, write: () => Promise<void>): Promise<void> {
+  await writeAsRunner(run.session);
+  await write();
+}
+
+/** pending -> `state` in one row: for a file that is one transaction from begin to end. */
+export async function recordWhole(
+  run: Run,
+  migration: Migration,
+  file: MigrationFile,
+  last: number,
+  state: MigrationState,
+): Promise<void> {
+  await expectOne(
+    run,
+    `${fence}, m AS (
+       INSERT INTO stateful_cd.migrations (id, number, kind, state, epoch, started_at)
+       SELECT $2, $3, $4, $5, $1, now() FROM fence RETURNING id),
+     f AS (
+       INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
+       SELECT id, $6, $7, $8, $9 FROM m)
+     INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement, alone,
+                                    state, epoch, started_at, finished_at)
+     SELECT id, $7, 1, $10, false, 'done', $1, now(), clock_timestamp() FROM m`,
+    [migration.id, migration.number, migration.kind, state, ...columnsOf(file), last],
+  );
+}
+
+/** pending -> expanding, or expanding -> expanding with a corrected file. */
+export async function recordBegin(
+  run: Run,
+  migration: Migration,
+  file: MigrationFile,
+): Promise<void> {
+  await expectOne(
+    run,
+    `${fence}, m AS (
+       INSERT INTO stateful_cd.migrations AS m (id, number, kind, state, epoch)
+       SELECT $2, $3, $4, 'expanding', $1 FROM fence
+       ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, changed_at = clock_timestamp()
+       WHERE m.state = 'expanding' RETURNING id)
+     INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
+     SELECT id, $5, $6, $7, $8 FROM m
+     ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
+    [migration.id, migration.number, migration.kind, ...columnsOf(file)],
+  );
+}
+
+/** The edge `from` -> `to`, taken only where the journal is in `from` and this run's epoch holds. */
+export async function advance(
+  run: Run,
+  migration: string,
+  from: MigrationState,
+  to: MigrationState,
+  reason: string | null = null,
+): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} UPDATE stateful_cd.migrations
+        SET state = $4, reason = $5, epoch = $1, changed_at = clock_timestamp()
+       FROM fence WHERE id = $2 AND state = $3`,
+    [migration, from, to, reason],
+  );
+}
+
+/** Files that an edge settles, in the edge's own transaction; one of a blocked migration may be new. */
+export async function recordFiles(
+  run: Run,
+  migration: string,
+  files: readonly MigrationFile[],
+): Promise<void> {
+  for (const file of files) {
+    await expectOne(
+      run,
+      `${fence} INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
+         SELECT $2, $3, $4, $5, $6 FROM fence
+         ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
+      [migration, ...columnsOf(file)],
+    );
+  }
+}
+
+/** The schema as this run leaves it, in place of what an earlier run left. */
+export async function recordFacts(
+  run: Run,
+  fingerprint: string,
+  facts: readonly (readonly string[])[],
+): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} INSERT INTO stateful_cd.recorded_schema (fingerprint, facts, epoch)
+       SELECT $2, $3, $1 FROM fence
+       ON CONFLICT (only_row) DO UPDATE
+         SET fingerprint = excluded.fingerprint, facts = excluded.facts, epoch = excluded.epoch`,
+    [fingerprint, JSON.stringify(facts)],
+  );
+}
+
+/** A statement that runs alone is about to: from here on a crash is looked into, not repeated. */
+export async function startStep(run: Run, step: StepKey): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
+                                             alone, state, epoch)
+       SELECT $2, $3, $4, $5, $6, 'running', $1 FROM fence
+       ON CONFLICT (migration, phase, first_statement) DO UPDATE SET epoch = excluded.epoch
+       WHERE steps.state = 'running'`,
+    [step.migration, step.phase, step.first, step.last, step.alone],
+  );
+}
+
+export async function finishStep(run: Run, step: StepKey): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
+                                             alone, state, epoch, started_at, finished_at)
+       SELECT $2, $3, $4, $5, $6, 'done', $1, now(), clock_timestamp() FROM fence
+       ON CONFLICT (migration, phase, first_statement)
+       DO UPDATE SET state = 'done', epoch = excluded.epoch, finished_at = clock_timestamp()
+       WHERE steps.state = 'running'`,
+    [step.migration, step.phase, step.first, step.last, step.alone],
+  );
+}
+
+/** The statement was refused by the server and has left nothing: the next run starts it afresh. */
+export async function forgetStep(run: Run, step: StepKey): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} DELETE FROM stateful_cd.steps USING fence
+      WHERE migration = $2 AND phase = $3 AND first_statement = $4 AND state = 'running'`,
+    [step.migration, step.phase, step.first],
+  );
+}
+
+/** Any other write of exactly one row that starts from `fence`, whose first value is the epoch. */
+export function fencedWrite(run: Run, sql: string, values: unknown[]): Promise<void> {
+  return expectOne(run, `${fence} ${sql}`, values);
+}
+
+function columnsOf(file: MigrationFile): [string, string, string, string] {
+  return [file.path, file.phase, file.digest, file.text];
+}
+
+async function expectOne(run: Run, sql: string, values: unknown[]): Promise<void> {
+  const { client } = run.session;
+  const { rowCount } = await client.query(sql, [run.epoch, ...values]);
+  if (rowCount !== 1) throw await outrun(client, run);
+}
+
+async function outrun(client: Client, run: Run): Promise<UserError> {
+  const { rows } = await client.query<{ epoch: string }>(
+    "SELECT epoch::text FROM stateful_cd.journal",
+  );
+  const now = rows[0]?.epoch ?? "none";
+  return new UserError(
+    "Another run has taken over this database; this one stopped without writing.",
+    [
+      now === run.epoch
+        ? "The journal is not in the state that this run left it in."
+        : `This run has epoch ${run.epoch}, the journal is at ${now}.`,
+    ],
+    "run the same command again",
+  );
+}

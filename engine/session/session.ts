@@ -1,0 +1,152 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { explainConnectionError } from "./databaseErrors";
+
+/** Gives a fresh connected session; the caller decides how. The engine ends it. */
+export type Connect = () => Promise<Client>;
+
+/** What the engine needs to know of a session and the server behind it, read in one round trip. */
+export interface SessionFacts {
+  readonly backendPid: number;
+  /** When the backend started, as text: with the pid it names a backend for ever. */
+  readonly backendStart: string;
+  readonly user: string;
+  readonly role: string;
+  readonly searchPath: string;
+  readonly database: string;
+  readonly databaseOid: string;
+  readonly systemIdentifier: string;
+  /** 170009 for 17.9. */
+  readonly serverVersion: number;
+  readonly inRecovery: boolean;
+  readonly readOnly: boolean;
+  readonly journalExists: boolean;
+}
+
+/** A session with what is known of it. */
+export interface Session {
+  readonly client: Client;
+  readonly facts: SessionFacts;
+  /** Set when the connection has ended or failed while nobody was waiting for a reply. */
+  lost: boolean;
+}
+
+const oldestServer = 140000;
+
+/** Opens a session for `use` and ends it whatever happens. */
+export async function withSession<T>(
+  connect: Connect,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  let client: Client;
+  try {
+    client = await connect();
+  } catch (error) {
+    throw explainConnectionError(error);
+  }
+  const session = { client, facts: undefined, lost: false };
+  const lose = (): void => {
+    session.lost = true;
+  };
+  client.on("error", lose);
+  client.on("end", lose);
+  try {
+    const facts = await readFacts(client);
+    return await use(Object.assign(session, { facts }));
+  } catch (error) {
+    throw explainConnectionError(error);
+  } finally {
+    await end(client, session);
+  }
+}
+
+/** A server that is gone cannot say goodbye, and the error that matters is already on its way. */
+async function end(client: Client, session: { lost: boolean }): Promise<void> {
+  if (session.lost) {
+    client.connection.stream.destroy();
+    return;
+  }
+  await client.end().catch(() => {
+    session.lost = true;
+  });
+}
+
+export async function readFacts(client: Client): Promise<SessionFacts> {
+  const { rows } = await client.query<Omit<SessionFacts, "serverVersion"> & { version: string }>(`
+    SELECT pg_backend_pid() AS "backendPid",
+           current_setting('server_version_num') AS version,
+           (SELECT extract(epoch FROM backend_start)::text FROM pg_stat_get_activity(pg_backend_pid())) AS "backendStart",
+           session_user::text AS "user",
+           current_setting('role') AS role,
+           current_setting('search_path') AS "searchPath",
+           current_database()::text AS database,
+           (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS "databaseOid",
+           (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier",
+           pg_is_in_recovery() AS "inRecovery",
+           current_setting('transaction_read_only')::boolean AS "readOnly",
+           EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal') AS "journalExists"`);
+  const [row] = rows;
+  if (row === undefined) throw new Error("the server returned no facts about the session");
+  const { version, ...facts } = row;
+  const serverVersion = Number(version);
+  if (serverVersion < oldestServer) {
+    throw new UserError(
+      `PostgreSQL ${Math.floor(serverVersion / 10000)} is too old.`,
+      ["The engine works with PostgreSQL 14 and newer."],
+      "upgrade the server first",
+    );
+  }
+  return { ...facts, serverVersion };
+}
+
+/** @throws UserError when nothing can be written through this session, before anything is tried. */
+export function ensureWritable({ facts }: Session): void {
+  if (facts.inRecovery) {
+    throw new UserError(
+      `The database ${facts.database} is a read-only standby.`,
+      ["The server is in recovery: it replays another server's log."],
+      "connect to the primary",
+    );
+  }
+  if (facts.readOnly) {
+    throw new UserError(
+      `Sessions of ${facts.user} on ${facts.database} are read-only.`,
+      ["default_transaction_read_only is on for this role or database."],
+      `connect as the owner, or ALTER DATABASE ${facts.database} RESET default_transaction_read_only`,
+    );
+  }
+}
+
+/**
+ * Brings the session back to a known state between files. DISCARD ALL also drops role and
+ * search_path that the caller's session came with, so they are set again.
+ */
+export async function resetSession({ client, facts }: Session): Promise<void> {
+  await client.query("DISCARD ALL");
+  await client.query(sessionSettings(client, facts));
+}
+
+/** SQL that gives the rest of a transaction the rights the session came with, whatever a file has set. */
+export function runnersRole({ client, facts }: Session): string {
+  const role = facts.role === "none" ? "NONE" : client.escapeIdentifier(facts.role);
+  return `SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE ${role}`;
+}
+
+/** What every statement of a file can rely on, whatever the role or the database prescribe. */
+export function sessionSettings(client: Client, facts: SessionFacts): string {
+  const settings = {
+    role: facts.role,
+    search_path: facts.searchPath,
+    statement_timeout: "0",
+    lock_timeout: "0",
+    idle_in_transaction_session_timeout: "0",
+    standard_conforming_strings: "on",
+    client_min_messages: "warning",
+    client_connection_check_interval: "0",
+  };
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config('${name}', ${client.escapeLiteral(value)}, false)`,
+  );
+  return `SELECT ${calls.join(", ")}`;
+}

@@ -1,0 +1,119 @@
+import { runAlone } from "./aloneStep";
+import { sqlState, stateOf } from "../session/databaseErrors";
+import { type FileRun, keyOf } from "../journal/fileContext";
+import type { JournalMigration } from "../journal/journal";
+import {
+  advance,
+  asRunner,
+  finishStep,
+  recordBegin,
+  recordWhole,
+  withJournalTransaction,
+} from "../journal/journalWriter";
+import { statementsOf } from "../files/migrationStatements";
+import type { Statement } from "../sql/parser";
+import { type Segment, segmentsOf } from "../sql/segments";
+import { resetSession } from "../session/session";
+import { explainStatementError } from "../session/statementError";
+import { runTransaction, StatementFailure } from "./transactionStep";
+
+/**
+ * Applies what is left of a file, segment by segment, each together with its journal row, and takes
+ * the migration from pending or expanding to `goal`. A file that is one transaction leaves no
+ * trace until it is done.
+ */
+export async function applyFile(
+  context: FileRun,
+  applied: JournalMigration | undefined,
+  goal: "done" | "expanded",
+): Promise<void> {
+  const { run, migration, file } = context;
+  const statements = await statementsOf(file);
+  const steps = applied?.steps.filter(({ phase }) => phase === file.phase) ?? [];
+  const finished = steps.filter(({ state }) => state === "done");
+  const interrupted = steps.find(({ state }) => state === "running")?.firstStatement;
+  const doneThrough = Math.max(0, ...finished.map(({ lastStatement }) => lastStatement));
+  const alone = new Set(interrupted === undefined ? [] : [interrupted]);
+
+  await resetSession(run.session);
+  await restoreSettings(context, statements.slice(0, doneThrough));
+  let remaining = statements.slice(doneThrough);
+  let isBegun = false;
+  while (remaining.length > 0) {
+    const segments = segmentsOf(remaining, alone);
+    const [segment] = segments;
+    if (segment === undefined) break;
+    const isWhole = applied === undefined && !isBegun && segments.length === 1;
+    if (isWhole && segment.alone === undefined) {
+      const record = (): Promise<void> =>
+        recordWhole(run, migration, file, statements.length, goal);
+      if (await tryTransaction(context, segment, alone, record)) return;
+      continue;
+    }
+    if (!isBegun) await withJournalTransaction(run, () => recordBegin(run, migration, file));
+    isBegun = true;
+    const isLast = segments.length === 1;
+    const record = async (): Promise<void> => {
+      await finishStep(run, keyOf(context, segment));
+      if (isLast) await advance(run, migration.id, "expanding", goal);
+    };
+    if (segment.alone !== undefined) {
+      const resumed = segment.first === interrupted;
+      await runAlone(context, segment, { resumed, of: statements.length, record });
+    } else if (!(await tryTransaction(context, segment, alone, record))) {
+      continue;
+    }
+    if (isLast) return;
+    remaining = remaining.filter(({ number }) => number > segment.last);
+  }
+  // A correction may have cut off all that was left.
+  await withJournalTransaction(run, async () => {
+    await recordBegin(run, migration, file);
+    await advance(run, migration.id, "expanding", goal);
+  });
+}
+
+/**
+ * Runs a segment as a transaction. Some statements can only be told by trying to need to run
+ * alone (a procedure that commits): their number is added to `alone` and false returned.
+ */
+async function tryTransaction(
+  context: FileRun,
+  segment: Segment,
+  alone: Set<number>,
+  record: () => Promise<void>,
+): Promise<boolean> {
+  const { run, migration, file } = context;
+  const all = await statementsOf(file);
+  try {
+    await runTransaction(context, segment, all.length, () => asRunner(run, record));
+    return true;
+  } catch (failure) {
+    if (!(failure instanceof StatementFailure)) throw failure;
+    const { statement, error, extra } = failure;
+    const state = stateOf(error);
+    const needsNone = state === sqlState.activeTransaction || state === sqlState.invalidTermination;
+    if (needsNone && segment.begin === undefined && statement !== undefined) {
+      alone.add(statement.number);
+      return false;
+    }
+    const position = { migration: migration.id, file, of: all.length };
+    throw explainStatementError(
+      error,
+      statement === undefined ? position : { ...position, statement },
+      segment.first === 1
+        ? "Nothing of this file was kept: its transaction was rolled back."
+        : `Statements 1 to ${segment.first - 1} of this file are done and stay; the rest was rolled back.`,
+      extra,
+    );
+  }
+}
+
+/** SET statements of a file hold until its end; a session that takes over half way needs them too. */
+async function restoreSettings({ run }: FileRun, done: readonly Statement[]): Promise<void> {
+  for (const { kind, text } of done) {
+    if (kind === "VariableSetStmt" && !/^set\s+local\b/i.test(text)) {
+      await run.session.client.query(text);
+    }
+  }
+}

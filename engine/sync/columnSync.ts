@@ -1,0 +1,180 @@
+import type { LiveSync } from "./liveSync";
+import { jsonOf, keyColumns, keyOf } from "./liveSync";
+import { archivedName, syncTriggerPrefix } from "./syncNames";
+import type { ColumnSync } from "../files/syncFile";
+import type { SyncTable } from "./syncTable";
+
+/** How names and texts are written into SQL. */
+export interface Quoting {
+  readonly name: (name: string) => string;
+  readonly text: (text: string) => string;
+}
+
+/**
+ * Old and new columns of one row. The invariant is `forward(old) IS NOT DISTINCT FROM new`: where
+ * it holds the triggers do nothing, so neither the backfill nor an application that saves every
+ * column again touches an old spelling.
+ */
+export function columnSync(
+  sync: ColumnSync,
+  table: SyncTable,
+  migration: string,
+  tag: string,
+  quote: Quoting,
+): LiveSync {
+  const { name: q, text } = quote;
+  const typeOf = (column: string): string =>
+    table.columns.find(({ name }) => name === column)?.type ?? "text";
+  const triggers = ["insert", "update"].map((event) => `${syncTriggerPrefix}${tag}_${event}`);
+  const [onInsert = "", onUpdate = ""] = triggers.map(q);
+  const own = (part: string): string => `stateful_cd.${q(`sync_${tag}${part}`)}`;
+  const list = (row: string, columns: readonly string[]): string =>
+    columns.map((name) => `${row}.${q(name)}`).join(", ");
+  const forward = (row: string): string[] =>
+    sync.new.map((_, index) => `${own(`_forward_${index + 1}`)}(${list(row, sync.old)})`);
+  const reverse = sync.old.map((_, index) => own(`_reverse_${index + 1}`));
+  const disagrees = (row: string): string =>
+    `ROW(${forward(row).join(", ")}) IS DISTINCT FROM ROW(${list(row, sync.new)})`;
+  const differ = (columns: readonly string[]): string =>
+    `ROW(${list("OLD", columns)}) IS DISTINCT FROM ROW(${list("NEW", columns)})`;
+  const isEmpty = (row: string, columns: readonly string[]): string =>
+    `num_nonnulls(${list(row, columns)}) = 0`;
+
+  const helper = (
+    name: string,
+    from: readonly string[],
+    to: string,
+    volatility: string,
+    expression: string,
+  ): string =>
+    `CREATE FUNCTION ${name}(${from.map((column) => `${q(column)} ${typeOf(column)}`).join(", ")})
+       RETURNS ${typeOf(to)} LANGUAGE sql ${volatility} PARALLEL SAFE RETURN (${expression}\n)`;
+  const forwards = sync.new.map((column, index) =>
+    helper(
+      own(`_forward_${index + 1}`),
+      sync.old,
+      column,
+      "IMMUTABLE",
+      sync.forward[column] ?? "NULL",
+    ),
+  );
+  const reverses = sync.old.map((column, index) =>
+    helper(reverse[index] ?? "", sync.new, column, "STABLE", sync.reverse[column] ?? "NULL"),
+  );
+
+  const assignReverse = sync.old
+    .map(
+      (column, index) => `NEW.${q(column)} := ${reverse[index] ?? ""}(${list("NEW", sync.new)});`,
+    )
+    .join("\n    ");
+  const assignForward = forward("NEW")
+    .map((call, index) => `NEW.${q(sync.new[index] ?? "")} := ${call};`)
+    .join("\n    ");
+  // Runs as its owner: a writer needs no right on the journal, nor on a schema of the expressions.
+  const body = `
+DECLARE
+  old_written boolean;
+  new_written boolean;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    old_written := NOT ${isEmpty("NEW", sync.old)};
+    new_written := NOT ${isEmpty("NEW", sync.new)};
+  ELSE
+    old_written := ${differ(sync.old)};
+    new_written := ${differ(sync.new)};
+  END IF;
+  IF old_written AND new_written THEN
+    INSERT INTO stateful_cd.sync_conflicts (migration, written)
+    VALUES (${text(migration)}, jsonb_build_object(${[...sync.old, ...sync.new]
+      .map((name) => `${text(name)}, NEW.${q(name)}`)
+      .join(", ")}));
+  END IF;
+  IF new_written THEN
+    ${assignReverse}
+    IF ${disagrees("NEW")} THEN
+      RAISE EXCEPTION USING ERRCODE = 'check_violation', TABLE = ${text(table.name)}, SCHEMA = ${text(table.schema)},
+        CONSTRAINT = ${text(`stateful_cd_${tag}`)},
+        MESSAGE = ${text(`these values of ${sync.new.join(", ")} would not come back from ${sync.old.join(", ")}`)};
+    END IF;
+  ELSE
+    ${assignForward}
+  END IF;
+  RETURN NEW;
+END`;
+  const install = [
+    ...forwards,
+    ...reverses,
+    ...forwards.map(
+      (_, index) => `GRANT EXECUTE ON FUNCTION ${own(`_forward_${index + 1}`)} TO PUBLIC`,
+    ),
+    `CREATE FUNCTION ${own("")}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+       SET search_path = pg_catalog, pg_temp AS ${text(body)}`,
+    `CREATE TRIGGER ${onInsert} BEFORE INSERT ON ${table.sql} FOR EACH ROW
+       WHEN (${disagrees("NEW")}) EXECUTE FUNCTION ${own("")}()`,
+    // No list of columns: another trigger may change one in an update that names others.
+    `CREATE TRIGGER ${onUpdate} BEFORE UPDATE ON ${table.sql} FOR EACH ROW
+       WHEN ((${differ(sync.old)} OR ${differ(sync.new)} OR ${isEmpty("NEW", sync.new)})
+             AND ${disagrees("NEW")}) EXECUTE FUNCTION ${own("")}()`,
+  ];
+  const uninstall = [
+    ...triggers.map((name) => `DROP TRIGGER IF EXISTS ${q(name)} ON ${table.sql}`),
+    ...[own(""), ...reverse, ...sync.new.map((_, index) => own(`_forward_${index + 1}`))].map(
+      (name) => `DROP FUNCTION IF EXISTS ${name}`,
+    ),
+  ];
+  const rejected = `NOT ${isEmpty("t", sync.old)} AND num_nonnulls(${forward("t").join(", ")}) = 0`;
+  const rowsWhere = (condition: string): string =>
+    `SELECT ${keyOf(table, q)} AS key, ${jsonOf([...sync.old, ...sync.new], q)} AS shown
+       FROM ${table.sql} t WHERE ${condition}`;
+  const backwards = reverse.map((name) => `${name}(${list("t", sync.new)})`);
+  const roundTrip = sync.new.map(
+    (_, index) => `${own(`_forward_${index + 1}`)}(${backwards.join(", ")})`,
+  );
+  return {
+    table,
+    summary: `${table.shown}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`,
+    locked: [table],
+    indexes: [],
+    uninstall,
+    install,
+    triggers: triggers.map((name) => ({ table: table.sql, name })),
+    calledByWriters: sync.new.map((_, index) => own(`_forward_${index + 1}`)),
+    fill: (range, skipLocked) => {
+      const set = `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})`;
+      if (!skipLocked) return [`${set} WHERE ${range} AND ${disagrees("t")}`];
+      const free = `SELECT ${keyColumns(table, "t", q)} FROM ${table.sql} t
+        WHERE ${range} AND ${disagrees("t")} FOR NO KEY UPDATE SKIP LOCKED`;
+      return [
+        `WITH free AS MATERIALIZED (${free}) ${set} FROM free
+          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`,
+      ];
+    },
+    pending: disagrees("t"),
+    oldValues: jsonOf(sync.old, q),
+    rejected,
+    rejects: sync.rejects,
+    audits: [
+      { problem: "disagree between the old and the new columns", query: rowsWhere(disagrees("t")) },
+      {
+        problem: `hold new values that do not come back from ${sync.old.join(", ")}`,
+        query: rowsWhere(
+          `NOT ${isEmpty("t", sync.new)}
+           AND ROW(${roundTrip.join(", ")}) IS DISTINCT FROM ROW(${list("t", sync.new)})`,
+        ),
+      },
+      ...(sync.rejects === "block"
+        ? [{ problem: "do not convert", query: rowsWhere(rejected) }]
+        : []),
+    ],
+    constraints: [],
+    contract: {
+      prepare: [],
+      release: sync.old.map(
+        (name) => `ALTER TABLE ${table.sql} ALTER COLUMN ${q(name)} DROP NOT NULL`,
+      ),
+      archive: sync.old.map(
+        (name) => `ALTER TABLE ${table.sql} RENAME COLUMN ${q(name)} TO ${q(archivedName(name))}`,
+      ),
+    },
+  };
+}

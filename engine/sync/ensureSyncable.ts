@@ -1,0 +1,138 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { messageOf, stateOf } from "../session/databaseErrors";
+import type { MigrationFile } from "../files/migration";
+import { excerpt } from "../sql/sourceText";
+import { type ColumnSync, expressionsIn, type LookupSync, type Sync } from "../files/syncFile";
+import type { SyncTable } from "./syncTable";
+
+/** The tables of a sync: the one whose rows are filled, and the one that a lookup refers to. */
+export interface SyncTables {
+  readonly table: SyncTable | undefined;
+  readonly target?: SyncTable | undefined;
+}
+
+/**
+ * What must hold before a sync adds anything: what it names is there, and nothing of it would make
+ * a trigger take one release's write for the other's, or fail the old release's write.
+ * @throws UserError with all that is wrong
+ */
+export async function ensureSyncable(
+  client: Client,
+  file: MigrationFile,
+  sync: Sync,
+  { table, target }: SyncTables,
+): Promise<void> {
+  const problems: string[] = [];
+  const sides = sync.kind === "columns" ? [...sync.old, ...sync.new] : [sync.name, sync.id];
+  problems.push(...tableProblems(sync.table, table, sides));
+  if (table !== undefined) {
+    problems.push(...columnProblems(table, sides));
+    if (table.isOrdinary && table.key.length === 0) {
+      problems.push(`${table.shown} has no primary key, nor another unique key without NULLs.`);
+    }
+    const flawed = sync.kind === "columns" ? sync.new : [sync.id];
+    for (const { name, hasLength, type } of table.columns) {
+      if (flawed.includes(name) && hasLength) {
+        problems.push(
+          `${table.shown}.${name} is ${type}: a value that does not fit would fail the old release's write.`,
+        );
+      }
+    }
+    for (const trigger of table.laterTriggers) {
+      problems.push(
+        `The trigger ${trigger} on ${table.shown} would change rows after the sync has looked at them.`,
+      );
+    }
+  }
+  if (sync.kind === "lookup") problems.push(...lookupProblems(sync, table, target));
+  if (sync.kind === "columns" && table !== undefined && problems.length === 0) {
+    problems.push(...(await expressionProblems(client, file, sync, table)));
+  }
+  if (problems.length === 0) return;
+  throw new UserError(
+    `${file.shownPath} cannot be followed on this database; no trigger was added.`,
+    problems,
+    "correct the file, or prepare the table in expand.sql of a migration before it",
+  );
+}
+
+function tableProblems(
+  name: string,
+  table: SyncTable | undefined,
+  sides: readonly string[],
+): string[] {
+  if (table === undefined) return [`There is no table ${name}.`];
+  if (!table.isOrdinary) return [`${table.shown} is not an ordinary table without children.`];
+  return sides
+    .filter((side) => !table.columns.some((column) => column.name === side))
+    .map((side) => `${table.shown} has no column ${side}.`);
+}
+
+function columnProblems(table: SyncTable, sides: readonly string[]): string[] {
+  return table.columns.flatMap(({ name, flaw }) =>
+    flaw !== null && sides.includes(name)
+      ? [`${table.shown}.${name} ${flaw}: what a release has not written would look as if it had.`]
+      : [],
+  );
+}
+
+function lookupProblems(
+  sync: LookupSync,
+  table: SyncTable | undefined,
+  target: SyncTable | undefined,
+): string[] {
+  const { references } = sync;
+  const problems = tableProblems(references.table, target, [references.id, references.name]);
+  if (target !== undefined && problems.length === 0) {
+    if (!target.unique.some((columns) => columns.length === 1 && columns[0] === references.id)) {
+      problems.push(`${target.shown}.${references.id} is not unique.`);
+    }
+  }
+  for (const column of [sync.name, sync.id]) {
+    if (table === undefined || table.leading.includes(column)) continue;
+    problems.push(
+      `${table.shown} has no index that begins with ${column}, by which a rename finds its rows.`,
+    );
+  }
+  return problems;
+}
+
+/**
+ * PostgreSQL's own judgement, on empty tables in a transaction that is rolled back: a stored
+ * generated column must be immutable, and may use no column but those that are there.
+ */
+async function expressionProblems(
+  client: Client,
+  file: MigrationFile,
+  sync: ColumnSync,
+  table: SyncTable,
+): Promise<string[]> {
+  const problems: string[] = [];
+  const columns = (names: readonly string[]): string =>
+    names.map((name) => client.escapeIdentifier(name)).join(", ");
+  for (const { key, text, offset } of expressionsIn(file)) {
+    const [side = "", name = ""] = key.split(/\.(.*)/s);
+    const type = table.columns.find((column) => column.name === name)?.type ?? "text";
+    const from = side === "forward" ? sync.old : sync.new;
+    await client.query("BEGIN; SET LOCAL search_path = pg_catalog, pg_temp");
+    try {
+      await client.query(
+        `CREATE TABLE stateful_cd.sync_twin AS SELECT ${columns(from)} FROM ${table.sql} WITH NO DATA`,
+      );
+      await client.query(
+        side === "forward"
+          ? `ALTER TABLE stateful_cd.sync_twin ADD COLUMN stateful_cd_probe ${type}
+               GENERATED ALWAYS AS (${text}\n) STORED`
+          : `INSERT INTO stateful_cd.sync_twin (${columns(from.slice(0, 1))})
+               SELECT NULL FROM (SELECT (${text}\n)::${type} FROM stateful_cd.sync_twin) probe`,
+      );
+    } catch (error) {
+      if (stateOf(error) === undefined) throw error;
+      problems.push(`${key}: ${messageOf(error)}.`, ...excerpt(file, offset));
+    } finally {
+      await client.query("ROLLBACK");
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,50 @@
+import type { Client } from "pg";
+import { isSettled, type MigrationState } from "../journal/journal";
+import type { Migration } from "../files/migration";
+import { archivedName } from "./syncNames";
+import { parseSyncFile, type Sync } from "../files/syncFile";
+import { readSyncTable } from "./syncTable";
+
+/**
+ * What a migration does after its statements, for people; writes and locks nothing.
+ * @returns nothing for a plain migration and for one that is done
+ */
+export async function laterSteps(
+  client: Client,
+  migration: Migration,
+  state: MigrationState,
+): Promise<string[]> {
+  if (migration.kind === "plain" || state === "done") return [];
+  const file = migration.files.find(({ phase }) => phase === "sync");
+  const sync = file === undefined ? undefined : parseSyncFile(file).sync;
+  const contract = contractOf(migration, sync);
+  if (isSettled(state) || sync === undefined) return contract;
+  const table = await readSyncTable(client, sync.table);
+  const rows = Math.round(table?.estimatedRows ?? 0).toLocaleString("en-US");
+  const hasChecks = migration.files.some(({ phase }) => phase === "check");
+  return [
+    `sync      ${inStep(sync)}`,
+    `backfill  about ${rows} rows of ${sync.table}; rows that do not convert: ${sync.rejects}`,
+    `audit     every row${hasChecks ? ", then checks/*.sql" : ""}`,
+    ...contract,
+  ];
+}
+
+function inStep(sync: Sync): string {
+  if (sync.kind === "columns") {
+    return `${sync.table}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`;
+  }
+  const { table, name, id } = sync.references;
+  return `${sync.table}: ${sync.name} <-> ${sync.id}, by ${table} (${name}, ${id})`;
+}
+
+function contractOf({ files }: Migration, sync: Sync | undefined): string[] {
+  const old = sync === undefined ? [] : sync.kind === "columns" ? sync.old : [sync.name];
+  const steps = [
+    ...(files.some(({ phase }) => phase === "contract") ? ["contract.sql"] : []),
+    ...old.map((column) => `${column} becomes ${archivedName(column)}`),
+  ];
+  return steps.length === 0
+    ? []
+    : [`contract  ${steps.join(", ")}; once no old release is connected`];
+}

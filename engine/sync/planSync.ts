@@ -1,0 +1,38 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { columnSync } from "./columnSync";
+import { ensureSyncable } from "./ensureSyncable";
+import type { LiveSync } from "./liveSync";
+import { lookupSync } from "./lookupSync";
+import type { Migration } from "../files/migration";
+import { parseSyncFile } from "../files/syncFile";
+import { syncTagOf } from "./syncNames";
+import { readSyncTable } from "./syncTable";
+
+/**
+ * A migration's sync.yaml on this database; undefined for a migration without one.
+ * @param client a session outside of any transaction
+ * @throws UserError with everything that stands against it
+ */
+export async function planSync(
+  client: Client,
+  migration: Migration,
+): Promise<LiveSync | undefined> {
+  const file = migration.files.find(({ phase }) => phase === "sync");
+  if (file === undefined) return undefined;
+  const { sync } = parseSyncFile(file);
+  if (sync === undefined) throw new UserError(`${file.shownPath} cannot be read.`);
+  const table = await readSyncTable(client, sync.table);
+  const target =
+    sync.kind === "lookup" ? await readSyncTable(client, sync.references.table) : undefined;
+  await ensureSyncable(client, file, sync, { table, target });
+  if (table === undefined) throw new UserError(`There is no table ${sync.table}.`);
+  const quoting = {
+    name: (name: string) => client.escapeIdentifier(name),
+    text: (text: string) => client.escapeLiteral(text),
+  };
+  const tag = syncTagOf(migration);
+  if (sync.kind === "columns") return columnSync(sync, table, migration.id, tag, quoting);
+  if (target === undefined) throw new UserError(`There is no table ${sync.references.table}.`);
+  return lookupSync(sync, { table, target }, migration.id, tag, quoting);
+}

@@ -1,0 +1,52 @@
+import { UserError } from "../../userError";
+import type { MigrationRun } from "../journal/fileContext";
+import { withJournalTransaction } from "../journal/journalWriter";
+import { resetSession } from "../session/session";
+import { retryWhileBlocked } from "../locks/shortLock";
+import { explainSyncError, StillBlocked } from "./syncError";
+
+/**
+ * Runs statements and journal rows in one transaction that waits but briefly for each lock.
+ * @param doing for people, like "adding the triggers"
+ */
+export async function inShortLocks(
+  work: MigrationRun,
+  doing: string,
+  statements: readonly string[],
+  record: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const { run } = work;
+  const { client } = run.session;
+  await resetSession(run.session);
+  try {
+    await retryWhileBlocked(work, {
+      attempt: (patience) =>
+        withJournalTransaction(run, async () => {
+          await client.query(`SET LOCAL lock_timeout = ${patience}`);
+          for (const statement of statements) await client.query(statement);
+          await record();
+        }),
+      causeOf: (failure) => failure,
+      giveUp: (failure, extra) => stillBlocked(explainSyncError(failure, work, doing, extra)),
+    });
+  } catch (error) {
+    throw explainSyncError(error, work, doing);
+  }
+}
+
+function stillBlocked(error: unknown): unknown {
+  if (!(error instanceof UserError)) return error;
+  return new StillBlocked(error.problem, error.details, error.next);
+}
+
+/** Validates a constraint that may be valid already; writers go on meanwhile. */
+export async function validateConstraint(
+  work: MigrationRun,
+  constraint: { readonly table: string; readonly name: string },
+): Promise<void> {
+  const { table, name } = constraint;
+  const quotedName = work.run.session.client.escapeIdentifier(name);
+  await inShortLocks(work, `validating ${name} on ${table}`, [
+    `ALTER TABLE ${table} VALIDATE CONSTRAINT ${quotedName}`,
+  ]);
+}

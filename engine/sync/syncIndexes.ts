@@ -1,0 +1,85 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { createIndexRecovery } from "../steps/concurrentIndex";
+import type { MigrationRun } from "../journal/fileContext";
+import type { LiveSync, SyncIndex } from "./liveSync";
+import { parse } from "../sql/parser";
+import { resetSession } from "../session/session";
+import { printable } from "../sql/sourceText";
+import { explainSyncError } from "./syncError";
+
+const shownRows = 10;
+
+/**
+ * Builds the unique indexes that a sync needs, without blocking writers.
+ * @throws UserError with the rows that stand against uniqueness
+ */
+export async function buildIndexes(work: MigrationRun, live: LiveSync): Promise<void> {
+  const { client } = work.run.session;
+  for (const index of live.indexes) {
+    await ensureNoDuplicates(client, work, index);
+    await resetSession(work.run.session);
+    try {
+      await build(work, index);
+    } catch (error) {
+      // Somebody may have added a duplicate while the index was being built.
+      await ensureNoDuplicates(client, work, index);
+      throw explainSyncError(error, work, `building ${index.name} on ${index.table.shown}`);
+    }
+  }
+}
+
+async function build(work: MigrationRun, { table, name, columns }: SyncIndex): Promise<void> {
+  const { run, lock, migration, deadlines, onProgress } = work;
+  const { client } = run.session;
+  const list = columns.map((column) => client.escapeIdentifier(column)).join(", ");
+  const text = `CREATE UNIQUE INDEX CONCURRENTLY ${client.escapeIdentifier(name)} ON ${table.sql} (${list})`;
+  const parsed = await parse(text);
+  const [statement] = "mistake" in parsed ? [] : parsed.statements;
+  if (statement === undefined) throw new Error(`not a statement: ${text}`);
+  lock.ensureHeld();
+  const recovery = createIndexRecovery(
+    { table: { schema: table.schema, name: table.name }, index: name },
+    {
+      session: run.session,
+      statement,
+      deadlineSeconds: deadlines.buildSeconds,
+      wait: (message) => {
+        onProgress({ event: "waiting", migration: migration.id, message });
+      },
+    },
+  );
+  if ((await recovery.prepare(true)) !== "act") return;
+  onProgress({ event: "statement", migration: migration.id, message: text });
+  await client.query(`SET statement_timeout = '${deadlines.buildSeconds}s'`);
+  try {
+    await client.query(text);
+  } catch (error) {
+    await recovery.cleanUp();
+    throw error;
+  }
+}
+
+async function ensureNoDuplicates(
+  client: Client,
+  { migration }: MigrationRun,
+  { table, columns }: SyncIndex,
+): Promise<void> {
+  const list = columns.map((column) => client.escapeIdentifier(column)).join(", ");
+  const { rows } = await client.query<{ shown: unknown; times: string }>(
+    `SELECT json_build_array(${list}) AS shown, count(*) AS times FROM ${table.sql}
+      WHERE num_nulls(${list}) = 0 GROUP BY ${list} HAVING count(*) > 1
+      ORDER BY ${list} LIMIT ${shownRows + 1}`,
+  );
+  if (rows.length === 0) return;
+  throw new UserError(
+    `Migration ${migration.id} needs ${columns.join(", ")} of ${table.shown} to be unique, and it is not.`,
+    [
+      ...rows
+        .slice(0, shownRows)
+        .map(({ shown, times }) => `${times} times: ${printable(JSON.stringify(shown))}`),
+      ...(rows.length > shownRows ? ["and more"] : []),
+    ],
+    "make these rows differ or merge them, then run the same command again",
+  );
+}

@@ -1,0 +1,28 @@
+import { digestOf } from "../files/digest";
+import type { Migration } from "../files/migration";
+
+/** Triggers of one time run in the order of their names' bytes: `~` is the last character of ASCII. */
+export const syncTriggerPrefix = "~stateful_cd_";
+
+/** PostgreSQL cuts names at 63 bytes; this leaves room for what stands around the tag. */
+const longestTag = 24;
+const longestName = 63;
+
+/** What tells the objects of one migration's sync from those of another's: its number. */
+export function syncTagOf({ number }: Pick<Migration, "number">): string {
+  return number.length <= longestTag
+    ? number
+    : digestOf(number).slice("sha256:".length).slice(0, longestTag);
+}
+
+/** The name under which contract keeps an old column. */
+export function archivedName(column: string): string {
+  return cutName(`_dropped_${column}`);
+}
+
+/** A name as PostgreSQL would cut it. */
+export function cutName(name: string): string {
+  let cut = Array.from(name);
+  while (Buffer.byteLength(cut.join("")) > longestName) cut = cut.slice(0, -1);
+  return cut.join("");
+}

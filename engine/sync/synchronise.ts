@@ -1,0 +1,122 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { audit, type Finding } from "./audit";
+import { backfill } from "./backfill";
+import { dropCursor } from "./backfillCursor";
+import { verify } from "../steps/checks";
+import type { MigrationRun } from "../journal/fileContext";
+import type { MigrationState } from "../journal/journal";
+import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
+import type { LiveSync } from "./liveSync";
+import { planSync } from "./planSync";
+import { recordRejects } from "./rejects";
+import { resetSession } from "../session/session";
+import { buildIndexes } from "./syncIndexes";
+import { inShortLocks, validateConstraint } from "./syncDdl";
+
+/**
+ * Takes a migration with sync.yaml from expanded to verified: triggers, backfill, audit, checks.
+ * From blocked it goes through all of it again; rows that agree are not written again.
+ */
+export async function synchronise(work: MigrationRun, state: MigrationState): Promise<void> {
+  const { run, migration } = work;
+  const { client } = run.session;
+  await resetSession(run.session);
+  const live = await planSync(client, migration);
+  if (live === undefined) return;
+  if (state === "expanded" || state === "blocked") await install(work, live, state);
+  if (state !== "backfilled") {
+    await backfill(work, live);
+    await settle(work, live);
+  }
+  for (const constraint of live.constraints) await validateConstraint(work, constraint);
+  await resetSession(run.session);
+  const [finding] = await audit(client, live);
+  if (finding !== undefined) throw await block(work, "backfilled", finding, live);
+  await verify(run, migration, "backfilled");
+}
+
+/** expanded or blocked -> backfilling: from here on no write of either release is missed. */
+async function install(
+  work: MigrationRun,
+  live: LiveSync,
+  from: "expanded" | "blocked",
+): Promise<void> {
+  const { run, migration, onProgress } = work;
+  await buildIndexes(work, live);
+  onProgress({
+    event: "statement",
+    migration: migration.id,
+    message: `keeping ${live.summary} in step`,
+  });
+  const tables = live.locked.map(({ sql }) => sql).join(", ");
+  await inShortLocks(
+    work,
+    "adding the triggers",
+    [`LOCK TABLE ${tables} IN SHARE ROW EXCLUSIVE MODE`, ...live.uninstall, ...live.install],
+    async () => {
+      await ensureCallable(run.session.client, work, live);
+      await recordFiles(
+        run,
+        migration.id,
+        migration.files.filter(({ phase }) => phase === "sync"),
+      );
+      await dropCursor(run, migration.id);
+      await advance(run, migration.id, from, "backfilling");
+    },
+  );
+}
+
+/** Every writer evaluates the forward expressions with its own rights. */
+async function ensureCallable(client: Client, { migration }: MigrationRun, live: LiveSync) {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT p.oid::regprocedure::text AS name
+       FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid
+      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_proc'::regclass
+        AND d.objid = ANY ($1::text[]::regproc[]) AND NOT has_function_privilege('public', p.oid, 'EXECUTE')`,
+    [live.calledByWriters],
+  );
+  if (rows.length === 0) return;
+  const names = rows.map(({ name }) => name);
+  throw new UserError(
+    `Migration ${migration.id} calls a function that not everybody may execute: ${names.join(", ")}.`,
+    ["The triggers of a sync call it for every writer."],
+    `GRANT EXECUTE ON FUNCTION ${names.join(", ")} TO PUBLIC, then run the same command again`,
+  );
+}
+
+/** backfilling -> backfilled, or -> blocked where rows do not convert and may not stay. */
+async function settle(work: MigrationRun, live: LiveSync): Promise<void> {
+  const { run, migration } = work;
+  const count = await withJournalTransaction(run, async () => {
+    await recordRejects(work, live);
+    await advance(run, migration.id, "backfilling", "backfilled");
+    const { rows } = await run.session.client.query<{ count: string }>(
+      "SELECT count(*) FROM stateful_cd.rejects WHERE migration = $1",
+      [migration.id],
+    );
+    return Number(rows[0]?.count);
+  });
+  if (count === 0) return;
+  work.onProgress({
+    event: "backfill",
+    migration: migration.id,
+    message: `rows that do not convert: ${count}, listed in stateful_cd.rejects`,
+  });
+}
+
+async function block(
+  { run, migration }: MigrationRun,
+  from: "backfilled",
+  { problem, rows }: Finding,
+  { rejects }: LiveSync,
+): Promise<UserError> {
+  await withJournalTransaction(run, () => advance(run, migration.id, from, "blocked", problem));
+  return new UserError(
+    `Migration ${migration.id} is blocked: ${problem}.`,
+    rows,
+    rejects === "block"
+      ? "correct these rows, or allow NULL with rejects: allow-null in sync.yaml; then run the same command again"
+      : "see who writes past the triggers, then run the same command again",
+  );
+}
