@@ -60,7 +60,7 @@ export default async function deliver() {
 
   const api = { login: database.login, schemaVersion: checks.verifiedVersion };
   const backend = new Backend("backend", { ...shared, ...settings.backend, ...api }, opts);
-  const page = { ...settings.frontend, backend: backend.url };
+  const page = { ...settings.frontend, backend };
   const frontend = new Frontend("frontend", { ...shared, ...page }, opts);
 
   // What only the release before knew, once that is gone.

@@ -6,7 +6,7 @@ const { RunError } = require("@pulumi/pulumi");
 // to TypeScript takes it half a second, and the frames of its own runner fill a tenth of the state.
 // The stack of an unexpected error is still whole and mapped.
 const mapStack = Error.prepareStackTrace;
-const storedFrames = 10;
+const storedFrames = 7;
 const cutStack = (error, frames) =>
   [String(error), ...frames.slice(0, storedFrames)].join("\n    at ");
 

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseLogin } from "./database";
-import { HttpWorkload } from "./httpWorkload";
+import { httpPort, HttpWorkload } from "./httpWorkload";
+import { declareService } from "./network";
+import { settledWith } from "./order";
 
 export interface BackendArgs {
   readonly namespace: pulumi.Input<string>;
@@ -17,20 +19,32 @@ export interface BackendArgs {
  * before keeps its own until all is done.
  */
 export class Backend extends pulumi.ComponentResource {
-  /** Where this release's frontend reaches it, e.g. http://backend-1-0-0:8080. */
+  /**
+   * Where this release's frontend reaches it, e.g. http://backend-1-0-0:8080: known once the schema
+   * is there and checked, so that a frontend may start beside its backend and never before that.
+   */
   readonly url: pulumi.Output<string>;
+  /** The release, known once it serves. */
+  readonly serving: pulumi.Output<string>;
 
   constructor(name: string, args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Backend", name, {}, opts);
     const { login } = args;
     const credentials = "/etc/backend";
+    const { namespace, release } = args;
+    const service = declareService(
+      `${name}-${release}`,
+      { app: name, release, namespace, port: httpPort, portName: "http" },
+      { parent: this },
+    );
     const workload = new HttpWorkload(
-      `${name}-${args.release}`,
+      `${name}-${release}`,
       {
         app: name,
-        namespace: args.namespace,
+        namespace,
         image: args.images.backend,
-        release: args.release,
+        release,
+        service,
         replicas: args.replicas,
         annotations: { "stateful-cd/schema": args.schemaVersion },
         env: {
@@ -43,10 +57,14 @@ export class Backend extends pulumi.ComponentResource {
         secret: { name: login.secret, mountPath: credentials },
         clients: ["frontend"],
         calls: ["pooler"],
+        // Longer than the frontends', for both are told to go at once.
+        shutdownDelaySeconds: 8,
       },
       { parent: this },
     );
-    this.url = workload.url;
-    this.registerOutputs({ url: this.url });
+    const host = settledWith(service.metadata.name, args.schemaVersion);
+    this.url = pulumi.interpolate`http://${host}:${httpPort}`;
+    this.serving = workload.serving;
+    this.registerOutputs({ url: this.url, serving: this.serving });
   }
 }

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dataLabel } from "../kube/readyPod";
-import { declareReach } from "./network";
+import { declareService, declareTraffic } from "./network";
 import { settledWith } from "./order";
 import { initdbArguments, initScript, serverParameters } from "./serverSetup";
 import {
@@ -80,11 +80,9 @@ export class DatabaseServer extends pulumi.ComponentResource {
       { metadata: metadataOf(`${app}-init`, namespace), data: { "pooler.sh": initScript } },
       { parent: this },
     );
-    const service = declareReach(
-      name,
-      { app, namespace, port, portName: "postgres", clients: args.clients, calls: [] },
-      { parent: this },
-    );
+    const pods = { app, namespace, port };
+    declareTraffic(name, { ...pods, clients: args.clients, calls: [] }, { parent: this });
+    const service = declareService(name, { ...pods, portName: "postgres" }, { parent: this });
     this.statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-server`,
       {

@@ -49,17 +49,26 @@ export class Environment extends pulumi.ComponentResource {
       namespace.id,
       ...rights.map(({ id }) => id),
     );
+    // Nothing in, nothing out, but for resolving names; each workload adds what it needs.
     new k8s.networking.v1.NetworkPolicy(
-      `${name}-deny-all`,
+      `${name}-default-traffic`,
       {
-        metadata: metadataOf("deny-all", this.namespace),
-        spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+        metadata: metadataOf("default", this.namespace),
+        spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"], egress: [toDns] },
       },
       inside,
     );
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+const toDns: k8s.types.input.networking.v1.NetworkPolicyEgressRule = {
+  to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } }],
+  ports: [
+    { protocol: "UDP", port: 53 },
+    { protocol: "TCP", port: 53 },
+  ],
+};
 
 /** Without this binding the program may create the namespace but nothing in it. */
 function bindDeployer(

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { HttpWorkload } from "./httpWorkload";
+import { httpPort, HttpWorkload } from "./httpWorkload";
 import { settledWith } from "./order";
 import { labelsOfRelease, metadataOf, unawaited } from "./workload";
 
@@ -9,8 +9,8 @@ export interface FrontendArgs {
   readonly images: { readonly frontend: string };
   readonly release: string;
   readonly replicas: number;
-  /** The URL of the same release's backend inside the cluster. */
-  readonly backend: pulumi.Input<string>;
+  /** The same release's backend: where it is inside the cluster, and when it serves. */
+  readonly backend: { readonly url: pulumi.Input<string>; readonly serving: pulumi.Input<string> };
   /** The URL that people use, where the cluster cannot tell. */
   readonly address?: string | undefined;
   /** Serve the page on each node at this port (30000 to 32767); otherwise inside the cluster only. */
@@ -21,7 +21,7 @@ const app = "frontend";
 
 /**
  * The page people use; it passes their requests on to its release's backend. Its public Service
- * moves to a release when that release is ready, in one step: a page never meets pods of two.
+ * moves to a release when its pages and its backend are ready, in one step: a page never meets pods of two.
  */
 export class Frontend extends pulumi.ComponentResource {
   /** Where people reach whichever release serves; inside the cluster, if nothing else is known. */
@@ -40,25 +40,26 @@ export class Frontend extends pulumi.ComponentResource {
         image: args.images.frontend,
         release,
         replicas: args.replicas,
-        env: { BACKEND_URL: args.backend },
+        env: { BACKEND_URL: args.backend.url },
         clients: "anyone",
         calls: ["backend"],
+        shutdownDelaySeconds: 5,
       },
       { parent: this },
     );
-    const { port } = workload;
+    const served = settledWith(release, workload.serving, args.backend.serving);
     const service = new k8s.core.v1.Service(
       `${name}-public`,
       {
         metadata: metadataOf(app, namespace, unawaited),
         spec: {
-          selector: labelsOfRelease(app, settledWith(release, workload.url)),
+          selector: labelsOfRelease(app, served),
           type: nodePort === undefined ? "ClusterIP" : "NodePort",
           ports: [
             {
               name: "http",
-              port,
-              targetPort: port,
+              port: httpPort,
+              targetPort: httpPort,
               ...(nodePort === undefined ? {} : { nodePort }),
             },
           ],
@@ -66,7 +67,7 @@ export class Frontend extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const inCluster = pulumi.interpolate`http://${service.metadata.name}:${port}`;
+    const inCluster = pulumi.interpolate`http://${service.metadata.name}:${httpPort}`;
     this.page = args.address === undefined ? inCluster : pulumi.output(args.address);
     this.release = settledWith(release, service.id);
     this.registerOutputs({ page: this.page, release: this.release });

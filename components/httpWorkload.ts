@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { declareReach } from "./network";
+import { declareTraffic } from "./network";
 import { settledWith } from "./order";
 import {
   httpProbe,
@@ -23,32 +23,40 @@ export interface HttpWorkloadArgs {
   readonly replicas: number;
   readonly env: Record<string, pulumi.Input<string>>;
   readonly annotations?: Record<string, pulumi.Input<string>>;
+  /** Its Service inside the cluster, if it has one: it goes after the pods. */
+  readonly service?: k8s.core.v1.Service;
   /** A Secret mounted as a folder. */
   readonly secret?: { readonly name: pulumi.Input<string>; readonly mountPath: string };
   /** App labels that may connect. */
   readonly clients: readonly string[] | "anyone";
   /** App labels that it connects to. */
   readonly calls: readonly string[];
+  /**
+   * How long a pod that is going away still serves: Services take a moment to stop sending to it,
+   * and what stands in front of it may be going away as well.
+   */
+  readonly shutdownDelaySeconds: number;
 }
 
-const port = 8080;
+/** Where the pods of every HTTP workload listen. */
+export const httpPort = 8080;
 const user = 10001;
-/** How long a pod that is going away still serves: Services take a moment to stop sending to it. */
-const shutdownDelayMs = 5_000;
 
 /**
- * A release of a stateless HTTP server: Deployment, Service and NetworkPolicy of its own. The next
- * release gets others, and these are deleted when everything else is done.
+ * A release of a stateless HTTP server: Deployment and NetworkPolicy of its own. The next release
+ * gets others, and these are deleted when everything else is done.
  */
 export class HttpWorkload extends pulumi.ComponentResource {
-  readonly port = port;
-  /** Where other pods reach this release, known once it serves. */
-  readonly url: pulumi.Output<string>;
+  /** The release, known once it serves. */
+  readonly serving: pulumi.Output<string>;
 
   constructor(name: string, args: HttpWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:HttpWorkload", name, {}, opts);
     const { app, namespace, release } = args;
     const labels = labelsOfRelease(app, release);
+    // Both are there while the last pod still drains.
+    const traffic = declareTraffic(name, { ...args, port: httpPort }, { parent: this });
+    const kept = [traffic, ...(args.service ? [args.service] : [])];
     const deployment = new k8s.apps.v1.Deployment(
       `${name}-deployment`,
       {
@@ -68,20 +76,18 @@ export class HttpWorkload extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this, customTimeouts: rolloutTimeouts },
+      { parent: this, customTimeouts: rolloutTimeouts, dependsOn: kept },
     );
-    const service = declareReach(name, { ...args, port, portName: "http" }, { parent: this });
-    const host = settledWith(service.metadata.name, deployment.metadata.name);
-    this.url = pulumi.interpolate`http://${host}:${port}`;
-    this.registerOutputs({ url: this.url });
+    this.serving = settledWith(release, deployment.metadata.name);
+    this.registerOutputs({ serving: this.serving });
   }
 }
 
 function podOf(args: HttpWorkloadArgs): k8s.types.input.core.v1.PodSpec {
   const env = {
-    PORT: String(port),
+    PORT: String(httpPort),
     RELEASE: args.release,
-    SHUTDOWN_DELAY_MS: String(shutdownDelayMs),
+    SHUTDOWN_DELAY_MS: String(args.shutdownDelaySeconds * 1000),
     ...args.env,
   };
   return {
@@ -91,7 +97,7 @@ function podOf(args: HttpWorkloadArgs): k8s.types.input.core.v1.PodSpec {
       {
         name: args.app,
         image: args.image,
-        ports: [{ name: "http", containerPort: port }],
+        ports: [{ name: "http", containerPort: httpPort }],
         env: Object.entries(env).map(([name, value]) => ({ name, value })),
         resources: resourcesOf("50m", "192Mi"),
         securityContext: restrictedContainer,

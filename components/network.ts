@@ -4,34 +4,33 @@ import { labelsOf, labelsOfRelease, metadataOf, nameOfRelease, unawaited } from 
 
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
 
-/** How a workload is reached and what it may reach: inside its namespace, by app label. */
-export interface ReachArgs {
+/** The pods of an app in its namespace, and the port they listen at. */
+export interface PodsArgs {
   /** App label of the pods. */
   readonly app: string;
   /** Only the pods of this release; otherwise all of the app's. */
   readonly release?: string | undefined;
   readonly namespace: pulumi.Input<string>;
   readonly port: number;
-  readonly portName: string;
+}
+
+/** Who may reach them and whom they may reach: inside the namespace, by app label. */
+export interface TrafficArgs extends PodsArgs {
   /** App labels that may connect. */
   readonly clients: readonly string[] | "anyone";
-  /** App labels that it connects to. */
+  /** App labels that they connect to. Names they may resolve anyway: the environment allows it. */
   readonly calls: readonly string[];
 }
 
-/**
- * Declares the Service of a workload, named like the app (and the release), and the NetworkPolicy
- * that lets its traffic through.
- */
-export function declareReach(
+/** Declares the NetworkPolicy of an app, or of one release of it. */
+export function declareTraffic(
   name: string,
-  args: ReachArgs,
+  args: TrafficArgs,
   opts: pulumi.CustomResourceOptions,
-): k8s.core.v1.Service {
-  const { app, release, namespace, port, portName } = args;
-  const objectName = release === undefined ? app : nameOfRelease(app, release);
-  const pods = release === undefined ? labelsOf(app) : labelsOfRelease(app, release);
-  new k8s.networking.v1.NetworkPolicy(
+): k8s.networking.v1.NetworkPolicy {
+  const { namespace, clients, calls, port } = args;
+  const { objectName, pods } = podsOf(args);
+  return new k8s.networking.v1.NetworkPolicy(
     `${name}-traffic`,
     {
       metadata: metadataOf(objectName, namespace),
@@ -39,16 +38,23 @@ export function declareReach(
         podSelector: { matchLabels: pods },
         policyTypes: ["Ingress", "Egress"],
         ingress: [
-          {
-            ...(args.clients === "anyone" ? {} : { from: args.clients.map(podsOf) }),
-            ports: [{ port }],
-          },
+          { ...(clients === "anyone" ? {} : { from: clients.map(peerOf) }), ports: [{ port }] },
         ],
-        egress: [toDns, ...(args.calls.length > 0 ? [{ to: args.calls.map(podsOf) }] : [])],
+        egress: calls.length > 0 ? [{ to: calls.map(peerOf) }] : [],
       },
     },
     opts,
   );
+}
+
+/** Declares the Service inside the cluster of an app, or of one release of it. */
+export function declareService(
+  name: string,
+  args: PodsArgs & { readonly portName: string },
+  opts: pulumi.CustomResourceOptions,
+): k8s.core.v1.Service {
+  const { namespace, port, portName } = args;
+  const { objectName, pods } = podsOf(args);
   return new k8s.core.v1.Service(
     `${name}-service`,
     {
@@ -60,15 +66,12 @@ export function declareReach(
   );
 }
 
-function podsOf(app: string): Peer {
-  return { podSelector: { matchLabels: labelsOf(app) } };
+function podsOf({ app, release }: PodsArgs) {
+  return release === undefined
+    ? { objectName: app, pods: labelsOf(app) }
+    : { objectName: nameOfRelease(app, release), pods: labelsOfRelease(app, release) };
 }
 
-/** How pods find each other: every workload that opens connections needs it. */
-const toDns: k8s.types.input.networking.v1.NetworkPolicyEgressRule = {
-  to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } }],
-  ports: [
-    { protocol: "UDP", port: 53 },
-    { protocol: "TCP", port: 53 },
-  ],
-};
+function peerOf(app: string): Peer {
+  return { podSelector: { matchLabels: labelsOf(app) } };
+}

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { declareReach } from "./network";
+import { declareService, declareTraffic } from "./network";
 import { settledWith } from "./order";
 import {
   labelsOf,
@@ -72,18 +72,10 @@ export class Pooler extends pulumi.ComponentResource {
       },
       { parent: this, customTimeouts: rolloutTimeouts },
     );
-    const service = declareReach(
-      name,
-      {
-        app,
-        namespace,
-        port,
-        portName: "postgres",
-        clients: args.clients,
-        calls: [args.serverApp],
-      },
-      { parent: this },
-    );
+    const pods = { app, namespace, port };
+    const traffic = { ...pods, clients: args.clients, calls: [args.serverApp] };
+    declareTraffic(name, traffic, { parent: this });
+    const service = declareService(name, { ...pods, portName: "postgres" }, { parent: this });
 
     this.service = settledWith(service.metadata.name, deployment.metadata.name);
     this.registerOutputs({ service: this.service });

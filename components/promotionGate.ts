@@ -9,7 +9,7 @@ export interface PromotionGateArgs {
   readonly releaseDigest: string;
   /** What the stack before has shown. */
   readonly evidence: Evidence;
-  /** Accept a first release unproved, while there is no database. */
+  /** Accept a release unproved as long as none has served. */
   readonly bootstrap: boolean;
   readonly database: DatabaseAddress;
 }

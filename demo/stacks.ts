@@ -29,23 +29,25 @@ export function demoStack(
 /**
  * Removes what an earlier demo declared, and makes the stacks anew. On a cluster of yours nothing
  * else is touched.
- * @param stacks in the order they are to be made; they are removed from the last to the first
+ * @param stacks in the order they are to be made
  */
 export async function startAfresh(stacks: readonly PulumiStack[], context: string): Promise<void> {
-  for (const stack of [...stacks].reverse()) {
-    const namespace = namespaceOf(stack);
-    if (existsSync(stack.folder)) {
-      if (await hasNamespace(context, namespace)) await removeNamespace(context, namespace, 120);
-      await forgetStack(stack);
-    } else if (await hasNamespace(context, namespace)) {
-      throw new UserError(
-        `The cluster has a namespace ${namespace} already, and it is not this demo's.`,
-        ["The demo would share it with whatever made it."],
-        `kubectl --context ${context} get all -n ${namespace}`,
-      );
-    }
-  }
+  await Promise.all(stacks.map((stack) => remove(stack, context)));
   for (const stack of stacks) await createStack(stack, stack.name);
+}
+
+async function remove(stack: PulumiStack, context: string): Promise<void> {
+  const namespace = namespaceOf(stack);
+  const exists = await hasNamespace(context, namespace);
+  if (exists && !existsSync(stack.folder)) {
+    throw new UserError(
+      `The cluster has a namespace ${namespace} already, and it is not this demo's.`,
+      ["The demo would share it with whatever made it."],
+      `kubectl --context ${context} get all -n ${namespace}`,
+    );
+  }
+  if (exists) await removeNamespace(context, namespace, 120);
+  if (existsSync(stack.folder)) await forgetStack(stack);
 }
 
 function namespaceOf(stack: PulumiStack): string {

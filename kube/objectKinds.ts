@@ -25,6 +25,7 @@ interface Problem {
 export interface Shapes {
   Namespace: ClusterObject;
   ServiceAccount: ClusterObject;
+  Service: ClusterObject;
   NetworkPolicy: ClusterObject & { readonly spec: object };
   RoleBinding: ClusterObject & { readonly roleRef: object; readonly subjects: readonly object[] };
   /** Values in base64. */
@@ -102,6 +103,7 @@ const snapshots = "snapshot.storage.k8s.io/v1";
 /** Where the API server serves each kind. */
 export const kinds: Readonly<Record<Kind, { apiVersion: string; plural: string }>> = {
   Namespace: { apiVersion: "v1", plural: "namespaces" },
+  Service: { apiVersion: "v1", plural: "services" },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts" },
   NetworkPolicy: { apiVersion: "networking.k8s.io/v1", plural: "networkpolicies" },
   RoleBinding: { apiVersion: "rbac.authorization.k8s.io/v1", plural: "rolebindings" },

@@ -1,6 +1,6 @@
 import { readAcceptances } from "../../engine/acceptance";
 import { inspectSchema } from "../../engine/inspect";
-import { hasNamespace } from "../../kube/namespace";
+import { find } from "../../kube/objects";
 import type { DatabaseAddress } from "../../kube/postgres";
 import { ensureProved, type Evidence, Refusal } from "./evidence";
 import type { ResourceKind } from "./resourceKind";
@@ -11,7 +11,7 @@ export interface PromotionGateInputs {
   /** sha256 over everything the release consists of. */
   readonly releaseDigest: string;
   readonly evidence: Evidence;
-  /** Whether a stack without a database may take its first release unproved: there is nothing to clone yet. */
+  /** Whether a stack that has never served may take a release unproved: there is nothing to clone yet. */
   readonly bootstrap: boolean;
   readonly database: DatabaseAddress;
   /** A provider cannot tell a preview from an up: the program says it. */
@@ -19,6 +19,8 @@ export interface PromotionGateInputs {
 }
 
 const deadlineSeconds = 10;
+/** There as soon as a release has served people: a first release that failed has not made it. */
+const publicService = "frontend";
 
 /**
  * Refuses a release that the stack before has not passed, in preview already. A release that this
@@ -41,10 +43,12 @@ export const promotionGate: ResourceKind<PromotionGateInputs, object> = {
 
 async function ensurePromotable(inputs: PromotionGateInputs): Promise<void> {
   const { release, releaseDigest, evidence, database } = inputs;
-  if (!(await hasNamespace(database.context, database.namespace))) {
+  const { context, namespace } = database;
+  const served = await find(context, { kind: "Service", namespace, name: publicService });
+  if (served === undefined) {
     if (inputs.bootstrap) return;
     throw new Refusal(
-      `Release ${release} cannot be the first of ${database.namespace}: nothing has proved it.`,
+      `Release ${release} cannot be the first of ${namespace}: nothing has proved it.`,
       ["There is no production yet that staging could clone."],
       'set promotion to {"from": "' +
         evidence.stack +
@@ -58,5 +62,5 @@ async function ensurePromotable(inputs: PromotionGateInputs): Promise<void> {
       fingerprint: (await inspectSchema(client, [])).schemaFingerprint,
     }),
   );
-  if (!accepted.includes(releaseDigest)) ensureProved(inputs, database.namespace, fingerprint);
+  if (!accepted.includes(releaseDigest)) ensureProved(inputs, namespace, fingerprint);
 }

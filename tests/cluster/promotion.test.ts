@@ -5,10 +5,11 @@ import path from "node:path";
 import { checkHistory } from "../../demo/load/checkHistory";
 import { startLoad } from "../../demo/load/load";
 import { loadCluster } from "../../kube/client";
+import { cloneSteps } from "../../kube/clone/steps";
 import { sweep } from "../../kube/clone/sweep";
 import { connectToPostgres } from "../../kube/postgres";
 import { repository } from "../../local/paths";
-import type { PulumiResult } from "../../local/pulumiStack";
+import { pulumi, type PulumiResult } from "../../local/pulumiStack";
 import { adminContext, query, type TestStack, useStack } from "../testStack";
 
 const folder = path.join(tmpdir(), `stateful-cd-promotion-${process.pid}`);
@@ -29,6 +30,11 @@ async function writeReleases(): Promise<void> {
     path.join(migrations, "0004-lossy.sql"),
     "UPDATE public.warehouses SET location = 'Boston' WHERE location = 'Boston , GA';\n",
   );
+  const first = await readFile(path.join(folder, "1.0.0.yaml"), "utf8");
+  await writeFile(
+    path.join(folder, "1.0.0-first.yaml"),
+    first.replace("version: 1.0.0", "version: 1.0.0-first"),
+  );
   const release = await readFile(path.join(folder, "2.0.0.yaml"), "utf8");
   await writeFile(
     path.join(folder, "2.0.0-lossy.yaml"),
@@ -37,6 +43,36 @@ async function writeReleases(): Promise<void> {
       .replace("folder: migrations", `folder: ${migrations}`)
       .replace("last: 0003-warehouse-address", "last: 0004-lossy"),
   );
+}
+
+/** What `up` of staging prints when it is killed; STATEFUL_CD_ALL_CRASHES=1 takes every step. */
+const moments =
+  process.env.STATEFUL_CD_ALL_CRASHES === "1"
+    ? [
+        ...cloneSteps.map(({ name }) => new RegExp(`: ${name}: \\d+ ms`)),
+        ...[
+          "clone-import",
+          "clone-control-server-server",
+          "database-server-claim",
+          "database-server-server",
+          "schema-baseline",
+          "schema-0002-inventory-warehouse",
+          "schema-0003-warehouse-address",
+          "integrity",
+          "backend-2.0.0-deployment",
+          "frontend-2.0.0-deployment",
+          "contract",
+        ].map(begun),
+      ]
+    : [
+        /: source snapshot: \d+ ms/,
+        begun("clone-import"),
+        begun("schema-0002-inventory-warehouse"),
+      ];
+
+/** What the CLI prints when it sets about a resource. */
+function begun(resource: string): RegExp {
+  return new RegExp(` ${resource} (creating|updating|replacing)`);
 }
 
 const up = ["up", "--yes", "--skip-preview"] as const;
@@ -70,7 +106,14 @@ describe("a change on its way to production", function () {
     );
   });
 
-  it("finds a production whose first release nobody had to prove", async () => {
+  it("finds a production whose first release nobody had to prove, not even after another that failed", async () => {
+    await prod.setConfig({ release: "1.0.0-first" });
+    const targets = ["promotion-gate", "environment-namespace"].flatMap((name) => [
+      "--target",
+      `**::${name}`,
+    ]);
+    assertOk(await prod.run(...up, ...targets));
+    await prod.setConfig({ release: "1.0.0" });
     assertOk(await prod.run(...up));
     const { release, waiting } = await prod.outputs();
     assert.deepEqual({ release, waiting }, { release: "1.0.0", waiting: [] });
@@ -96,8 +139,15 @@ describe("a change on its way to production", function () {
     assert.deepEqual(await serving(staging), []);
   });
 
-  it("is proved in staging, on a clone of production beside an untouched one", async () => {
+  it("is killed in staging at one step after another, and nothing of that stands in its way", async () => {
     await staging.setConfig({ release: "2.0.0" });
+    for (const moment of moments) {
+      await killAt(staging, moment);
+      assertOk(await staging.run("cancel", "--yes"));
+    }
+  });
+
+  it("is proved in staging then, on a clone of production beside an untouched one", async () => {
     assertOk(await staging.run(...up));
     const { release, verdict, waiting } = await staging.outputs();
     assert.deepEqual(
@@ -186,6 +236,18 @@ describe("a change on its way to production", function () {
     assert.deepEqual([left, said], [[], []]);
   });
 });
+
+/** Kills an `up` with all its children when it prints this, or as soon after as a signal takes. */
+async function killAt(stack: TestStack, moment: RegExp): Promise<void> {
+  let pid = 0;
+  const { status, output } = await pulumi(stack, up, {
+    onStart: (started) => (pid = started),
+    onLine: (line) => {
+      if (moment.test(line)) process.kill(-pid, "SIGKILL");
+    },
+  });
+  assert.equal(status, 1, `${moment.source} did not come:\n${output}`);
+}
 
 /** Fails with all that was printed, which an assertion on its own would cut. */
 function assertSaid({ output }: PulumiResult, what: RegExp): void {
