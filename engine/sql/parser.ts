@@ -13,6 +13,7 @@ export interface Statement {
   /** The parser's name for its kind, like `CreateStmt`. */
   readonly kind: string;
   readonly standing: Standing;
+  readonly tree: Node;
 }
 
 /** A mistake at a place of a text. */
@@ -40,6 +41,9 @@ interface RawStatement {
   stmt_location?: number;
   stmt_len?: number;
 }
+
+/** What the parser makes of nothing. */
+const emptyTree: Node = { A_Star: {} };
 
 let loading: Promise<Parser> | undefined;
 
@@ -79,6 +83,7 @@ export async function parse(text: string): Promise<Parsed> {
       offset: isAscii ? start : bytes.subarray(0, start).toString().length,
       kind: node === undefined ? "" : (Object.keys(node)[0] ?? ""),
       standing: node === undefined ? inTransaction : standingOf(node),
+      tree: node ?? emptyTree,
     };
   });
   return { statements };

@@ -1,4 +1,5 @@
 import type { Node, RangeVar } from "libpg-query";
+import { nameOf, nameOfList, nameOfParts } from "./treeNames";
 
 /** A name as a statement writes it, quotes already resolved; without schema it follows search_path. */
 export interface QualifiedName {
@@ -171,20 +172,4 @@ function detachAction(statement: { relation?: RangeVar; cmds?: Node[] }): AloneA
     };
   }
   return undefined;
-}
-
-function nameOf(relation: RangeVar | undefined): QualifiedName {
-  const name = relation?.relname ?? "";
-  return relation?.schemaname === undefined ? { name } : { schema: relation.schemaname, name };
-}
-
-function nameOfList(node: Node): QualifiedName {
-  return nameOfParts("List" in node ? (node.List.items ?? []) : [node]);
-}
-
-function nameOfParts(parts: Node[]): QualifiedName {
-  const names = parts.map((part) => ("String" in part ? (part.String.sval ?? "") : ""));
-  const name = names.at(-1) ?? "";
-  const schema = names.at(-2);
-  return schema === undefined ? { name } : { schema, name };
 }

@@ -1,0 +1,132 @@
+import type { Node } from "libpg-query";
+import type { Client } from "pg";
+import type { Statement } from "../sql/parser";
+import type { QualifiedName } from "../sql/statement";
+import { nameOf, nameOfParts, nodesIn, partsOf, relationsIn } from "../sql/treeNames";
+import type { StatementClass } from "./classification";
+import { secondsOf } from "./estimate";
+import { Findings } from "./findings";
+import { isStrong } from "./lockMode";
+import { NewRelations } from "./newRelations";
+import { type Catalog, keyOfName, readCatalog } from "./relationFacts";
+import { statementRules } from "./statementRules";
+import { readVocabulary, type Vocabulary } from "./vocabulary";
+
+/**
+ * Tells what statements will do before they run: the tables they lock and how, what they rewrite,
+ * read or write as a whole, and how long that takes. Reads the catalog in at most two round trips,
+ * none when the statements only concern tables of this run; locks nothing and waits for nobody.
+ * @param client a connected session with the search_path that the statements will have
+ * @param newRelations what this run has made so far; what the statements make is added to it
+ */
+export async function classifyStatements(
+  client: Client,
+  statements: readonly Statement[],
+  newRelations: NewRelations = new NewRelations(),
+): Promise<StatementClass[]> {
+  const trees = statements.map(({ tree }) => tree);
+  const catalog = await readCatalog(client, namesToLookUp(trees, newRelations));
+  const vocabulary = await vocabularyFor(client, trees, catalog);
+  return statements.map((statement) => {
+    const findings = new Findings(catalog, vocabulary, newRelations);
+    findStatement(statement.tree, findings);
+    newRelations.note(statement.tree, (name) => catalog.named(name) !== undefined);
+    return classOf(statement, findings);
+  });
+}
+
+function classOf(statement: Statement, { relations, work, unknown }: Findings): StatementClass {
+  const known = work.filter(({ isNew }) => !isNew);
+  const seconds = known.reduce((sum, one) => sum + secondsOf(one), 0);
+  const isHeld = relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
+  return {
+    statement,
+    relations,
+    work,
+    rewrite: known.some(({ kind }) => kind === "rewrite"),
+    scan: known.some(({ kind }) => kind === "scan" || kind === "index"),
+    seconds,
+    stallSeconds: isHeld ? seconds : 0,
+    ...(unknown === undefined ? {} : { unknown }),
+  };
+}
+
+function findStatement(tree: Node, findings: Findings): void {
+  const [kind, statement] = Object.entries(tree)[0] ?? [];
+  const rule = statementRules[kind as keyof typeof statementRules] as
+    ((statement: unknown, findings: Findings) => void) | undefined;
+  rule?.(statement, findings);
+  for (const query of queriesIn(tree)) {
+    for (const relation of relationsIn(query)) {
+      findings.lock(findings.target(nameOf(relation)), "ACCESS SHARE");
+    }
+  }
+}
+
+/** The queries that views and CREATE TABLE AS read with. */
+function queriesIn(tree: Node): Node[] {
+  if ("ViewStmt" in tree) return tree.ViewStmt.query ? [tree.ViewStmt.query] : [];
+  if ("CreateTableAsStmt" in tree) {
+    return tree.CreateTableAsStmt.query ? [tree.CreateTableAsStmt.query] : [];
+  }
+  return [];
+}
+
+/** Every name in the trees that may be a relation outside of this run; too many do no harm. */
+function namesToLookUp(trees: readonly Node[], newRelations: NewRelations): QualifiedName[] {
+  const made = new NewRelations();
+  const names = new Map<string, QualifiedName>();
+  for (const tree of trees) {
+    for (const name of namesIn(tree)) {
+      if (newRelations.has(name) || made.has(name)) continue;
+      names.set(keyOfName(name), name);
+    }
+    made.note(tree, () => true);
+  }
+  return [...names.values()];
+}
+
+function namesIn(tree: Node): QualifiedName[] {
+  const named = relationsIn(tree).map(nameOf);
+  if ("DropStmt" in tree) {
+    for (const object of tree.DropStmt.objects ?? []) {
+      const parts = partsOf(object);
+      named.push(nameOfParts(parts), nameOfParts(parts.slice(0, -1)));
+    }
+  }
+  if ("CommentStmt" in tree && tree.CommentStmt.object) {
+    const parts = partsOf(tree.CommentStmt.object);
+    named.push(nameOfParts(parts), nameOfParts(parts.slice(0, -1)));
+  }
+  const schemaOf = named.find(({ name }) => name !== "")?.schema;
+  for (const { indexname } of nodesIn(tree, isUsingIndex)) {
+    named.push(
+      schemaOf === undefined ? { name: indexname } : { schema: schemaOf, name: indexname },
+    );
+  }
+  return named.filter(({ name }) => name !== "");
+}
+
+function isUsingIndex(node: object): node is { indexname: string; contype: string } {
+  return "indexname" in node && "contype" in node;
+}
+
+/** Types and functions matter where a column is added to, or changed in, a table that has rows. */
+function vocabularyFor(
+  client: Client,
+  trees: readonly Node[],
+  catalog: Catalog,
+): Promise<Vocabulary> {
+  const alters = trees.flatMap((tree) => ("AlterTableStmt" in tree ? [tree.AlterTableStmt] : []));
+  const existing = alters.filter(({ relation }) => catalog.named(nameOf(relation)) !== undefined);
+  const columns = existing.flatMap(({ cmds = [] }) =>
+    cmds.filter((node) => {
+      const subtype = "AlterTableCmd" in node ? node.AlterTableCmd.subtype : undefined;
+      return subtype === "AT_AddColumn" || subtype === "AT_AlterColumnType";
+    }),
+  );
+  const oldTypes = existing.flatMap(
+    ({ relation }) => catalog.named(nameOf(relation))?.columns.map(({ type }) => type) ?? [],
+  );
+  return readVocabulary(client, columns, [...new Set(oldTypes)]);
+}

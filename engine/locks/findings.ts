@@ -1,0 +1,106 @@
+import type { TouchedRelation, Work, WorkKind } from "./classification";
+import { type LockMode, strongerOf } from "./lockMode";
+import type { NewRelations } from "./newRelations";
+import type { Catalog, RelationFacts } from "./relationFacts";
+import type { QualifiedName } from "../sql/statement";
+import type { Vocabulary } from "./vocabulary";
+
+/** A relation that a statement names: in the catalog, or made by an earlier statement of this run. */
+export interface Target {
+  readonly name: string;
+  readonly facts: RelationFacts | undefined;
+  readonly isNew: boolean;
+}
+
+/** Gathers what one statement does while its tree is walked. */
+export class Findings {
+  readonly #relations = new Map<string, TouchedRelation>();
+  readonly work: Work[] = [];
+  unknown: string | undefined;
+
+  constructor(
+    readonly catalog: Catalog,
+    readonly vocabulary: Vocabulary,
+    readonly newRelations: NewRelations,
+  ) {}
+
+  get relations(): TouchedRelation[] {
+    return [...this.#relations.values()];
+  }
+
+  /** undefined for a name that nothing has: a common table expression, or a mistake. */
+  target(name: QualifiedName): Target | undefined {
+    const facts = this.catalog.named(name);
+    if (this.newRelations.has(name, facts)) {
+      return { name: shownName(name, facts), facts, isNew: true };
+    }
+    return facts && { name: shownName(name, facts), facts, isNew: false };
+  }
+
+  numbered(oid: string | null): Target | undefined {
+    const facts = this.catalog.numbered(oid);
+    if (facts === undefined) return undefined;
+    const { schema, name } = facts;
+    return {
+      name: `${schema}.${name}`,
+      facts,
+      isNew: this.newRelations.has({ schema, name }, facts),
+    };
+  }
+
+  /** Partitions and heirs, at any depth. */
+  childrenOf({ facts }: Target): Target[] {
+    return (facts?.children ?? []).flatMap((oid) => this.numbered(oid) ?? []);
+  }
+
+  /** The table that it is a partition of, or inherits from. */
+  parentsOf({ facts }: Target): Target[] {
+    return (facts?.parents ?? []).flatMap((oid) => this.numbered(oid) ?? []);
+  }
+
+  lock(target: Target | undefined, mode: LockMode): void {
+    if (target === undefined) return;
+    const { name, facts, isNew } = target;
+    const found = this.#relations.get(name);
+    this.#relations.set(name, {
+      name,
+      sql: facts?.sql ?? name,
+      oid: facts?.oid ?? null,
+      kind: facts?.kind ?? "r",
+      mode: found === undefined ? mode : strongerOf(found.mode, mode),
+      rows: facts?.rows ?? 0,
+      bytes: facts?.bytes ?? 0,
+      isNew,
+    });
+  }
+
+  /** The same lock on a table and on all its partitions and heirs. */
+  lockTree(target: Target | undefined, mode: LockMode): void {
+    if (target === undefined) return;
+    this.lock(target, mode);
+    for (const child of this.childrenOf(target)) this.lock(child, mode);
+  }
+
+  /** Work on a table's rows and on those of its partitions and heirs. */
+  does(kind: WorkKind, target: Target | undefined, why: string, more: Partial<Work> = {}): void {
+    if (target === undefined) return;
+    const all = [target, ...this.childrenOf(target)];
+    const sum = (of: (facts: RelationFacts) => number): number =>
+      all.reduce((total, { facts }) => total + (facts === undefined ? 0 : of(facts)), 0);
+    this.work.push({
+      kind,
+      relation: target.name,
+      tables: all.filter(({ facts }) => facts?.kind !== "p").map(({ name }) => name),
+      rows: sum(({ rows }) => rows),
+      bytes: sum(({ bytes }) => bytes),
+      why,
+      isNew: target.isNew,
+      ...more,
+    });
+  }
+}
+
+function shownName({ schema, name }: QualifiedName, facts: RelationFacts | undefined): string {
+  if (facts !== undefined) return `${facts.schema}.${facts.name}`;
+  return schema === undefined ? name : `${schema}.${name}`;
+}

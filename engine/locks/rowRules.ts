@@ -1,0 +1,80 @@
+import type { Node, RangeVar } from "libpg-query";
+import { nameOf, nodesIn, relationsIn, textsOf } from "../sql/treeNames";
+import type { Findings, Target } from "./findings";
+
+interface RowStatement {
+  readonly relation?: RangeVar;
+  readonly whereClause?: Node;
+  readonly selectStmt?: Node;
+  readonly targetList?: Node[];
+}
+
+/** SELECT, INSERT, UPDATE, DELETE, MERGE, and those inside WITH. */
+export function readsAndWrites(statement: object, findings: Findings): void {
+  for (const relation of relationsIn(statement)) {
+    findings.lock(findings.target(nameOf(relation)), "ACCESS SHARE");
+  }
+  const selects = nodesIn(
+    statement,
+    (node): node is { lockingClause: Node[]; fromClause?: Node[] } => {
+      return "lockingClause" in node;
+    },
+  );
+  for (const { fromClause } of selects) {
+    for (const relation of relationsIn(fromClause)) {
+      findings.lock(findings.target(nameOf(relation)), "ROW SHARE");
+    }
+  }
+  const writes = nodesIn(statement, (node): node is RowStatement => {
+    const isWrite = "relation" in node && ("targetList" in node || "whereClause" in node);
+    return (
+      isWrite ||
+      ("relation" in node && ("cols" in node || "selectStmt" in node || "override" in node))
+    );
+  });
+  for (const write of writes) writeRows(write, findings);
+}
+
+function writeRows(write: RowStatement, findings: Findings): void {
+  const { relation, whereClause, selectStmt } = write;
+  const target = findings.target(nameOf(relation));
+  if (target === undefined) return;
+  findings.lockTree(target, "ROW EXCLUSIVE");
+  for (const { type, references } of target.facts?.constraints ?? []) {
+    if (type === "f") findings.lock(findings.numbered(references), "ROW SHARE");
+  }
+  if (selectStmt !== undefined) {
+    insertRows(target, selectStmt, findings);
+  } else if (whereClause === undefined || !isOneRow(whereClause, target)) {
+    findings.does("write", target, "at most all of its rows are changed");
+  }
+}
+
+function insertRows(target: Target, source: Node, findings: Findings): void {
+  if ("SelectStmt" in source && source.SelectStmt.valuesLists !== undefined) return;
+  const sizes = relationsIn(source).flatMap((one) => findings.target(nameOf(one))?.facts ?? []);
+  const rows = Math.max(0, ...sizes.map((facts) => facts.rows));
+  const bytes = Math.max(0, ...sizes.map((facts) => facts.bytes));
+  if (rows > 0) findings.does("write", target, "rows of another table are added", { rows, bytes });
+}
+
+/** WHERE gives every column of a unique key one value. */
+function isOneRow(where: Node, { facts }: Target): boolean {
+  const fixed = columnsFixedBy(where);
+  return (facts?.uniqueKeys ?? []).some(
+    (key) => key.length > 0 && key.every((column) => fixed.includes(column)),
+  );
+}
+
+function columnsFixedBy(where: Node): string[] {
+  if ("BoolExpr" in where) {
+    return where.BoolExpr.boolop === "AND_EXPR"
+      ? (where.BoolExpr.args ?? []).flatMap(columnsFixedBy)
+      : [];
+  }
+  if (!("A_Expr" in where) || where.A_Expr.kind !== "AEXPR_OP") return [];
+  const { name, lexpr, rexpr } = where.A_Expr;
+  if (textsOf(name).at(-1) !== "=" || lexpr === undefined || rexpr === undefined) return [];
+  if (!("ColumnRef" in lexpr) || !("A_Const" in rexpr)) return [];
+  return textsOf(lexpr.ColumnRef.fields).slice(-1);
+}

@@ -1,0 +1,98 @@
+import type { Node, TypeName } from "libpg-query";
+import type { Client } from "pg";
+import { nodesIn, textsOf } from "../sql/treeNames";
+
+export interface TypeFacts {
+  readonly oid: string;
+  /** The type below a domain, else the type itself. */
+  readonly base: string;
+  /** A domain with CHECK or NOT NULL. */
+  readonly constrained: boolean;
+}
+
+/** What the catalog knows of the types and functions that statements use. */
+export interface Vocabulary {
+  type(name: TypeName | undefined): TypeFacts | undefined;
+  base(oid: string): string;
+  /** Whether values of one type are values of the other, byte by byte. */
+  isBinaryCoercible(from: string, to: string): boolean;
+  /** Whether an expression may give another value for every row. */
+  isVolatile(expression: Node): boolean;
+  /** The session's time zone is UTC: timestamp and timestamptz are the same bytes. */
+  readonly isUtc: boolean;
+}
+
+interface Found {
+  types: { asked: string; oid: string; base: string; constrained: boolean }[];
+  casts: [string, string][];
+  volatile: string[];
+  isUtc: boolean;
+}
+
+/** One round trip; none when the trees have neither types nor functions of columns. */
+export async function readVocabulary(
+  client: Client,
+  trees: readonly Node[],
+  oldTypes: readonly string[],
+): Promise<Vocabulary> {
+  const types = typesIn(trees).map(sqlOf);
+  const functions = functionsIn(trees);
+  if (types.length === 0 && functions.length === 0) return vocabularyOf(nothing);
+  const { rows } = await client.query<{ found: Found }>(vocabularyQuery, [
+    types,
+    functions,
+    oldTypes,
+  ]);
+  return vocabularyOf(rows[0]?.found ?? nothing);
+}
+
+const nothing: Found = { types: [], casts: [], volatile: [], isUtc: false };
+
+function vocabularyOf({ types, casts, volatile, isUtc }: Found): Vocabulary {
+  const byName = new Map(types.map((type) => [type.asked, type]));
+  const byOid = new Map(types.map((type) => [type.oid, type]));
+  return {
+    type: (name) => (name === undefined ? undefined : byName.get(sqlOf(name))),
+    base: (oid) => byOid.get(oid)?.base ?? oid,
+    isBinaryCoercible: (from, to) => casts.some(([one, other]) => one === from && other === to),
+    isVolatile: (expression) => functionsIn([expression]).some((name) => volatile.includes(name)),
+    isUtc,
+  };
+}
+
+function typesIn(trees: readonly Node[]): TypeName[] {
+  return nodesIn(trees, (node): node is TypeName => "names" in node && "typemod" in node);
+}
+
+function functionsIn(trees: readonly Node[]): string[] {
+  const calls = nodesIn(trees, (node): node is { funcname: Node[] } => "funcname" in node);
+  return [...new Set(calls.map(({ funcname }) => textsOf(funcname).at(-1) ?? ""))];
+}
+
+/** A type's name as SQL, without its modifiers. */
+function sqlOf({ names, arrayBounds = [] }: TypeName): string {
+  const quotedNames = textsOf(names).map((name) => `"${name.replaceAll('"', '""')}"`);
+  return `${quotedNames.join(".")}${arrayBounds.length > 0 ? "[]" : ""}`;
+}
+
+const vocabularyQuery = `
+  WITH RECURSIVE asked AS (
+    SELECT name, to_regtype(name)::oid AS oid FROM unnest($1::text[]) AS a (name)
+    UNION SELECT oid, oid::oid FROM unnest($3::text[]) AS o (oid)),
+  bases AS (
+    SELECT name, asked.oid, asked.oid AS base, false AS constrained FROM asked
+     WHERE asked.oid IS NOT NULL
+    UNION SELECT b.name, b.oid, t.typbasetype, t.typnotnull OR EXISTS (
+            SELECT FROM pg_constraint WHERE contypid = t.oid)
+      FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd')
+  SELECT json_build_object(
+    'types', (SELECT coalesce(json_agg(json_build_object('asked', name, 'oid', oid::text,
+                       'base', base::text, 'constrained', constrained)), '[]')
+                FROM (SELECT name, bases.oid, bool_or(constrained) AS constrained,
+                             (array_agg(base ORDER BY t.typtype = 'd'))[1] AS base
+                        FROM bases JOIN pg_type t ON t.oid = bases.base GROUP BY name, bases.oid) x),
+    'casts', (SELECT coalesce(json_agg(json_build_array(castsource::text, casttarget::text)), '[]')
+                FROM pg_cast WHERE castmethod = 'b'),
+    'volatile', (SELECT coalesce(json_agg(DISTINCT proname), '[]') FROM pg_proc
+                  WHERE proname = ANY ($2) AND provolatile = 'v'),
+    'isUtc', current_setting('TimeZone') ~ '^(Etc/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich)$') AS found`;
