@@ -1,26 +1,42 @@
 // What Pulumi runs: the compiled program, rebuilt first when its sources have changed. Errors meant
 // for a person are shown as they are, without a stack trace.
+const { connect } = require("node:net");
 const { RunError } = require("@pulumi/pulumi");
 
 // Pulumi takes the stack of every promise and resource, and stores those of resources. Mapping each
 // to TypeScript takes it half a second, and the frames of its own runner fill a tenth of the state.
-// The stack of an unexpected error is still whole and mapped.
+// Where there is a stack it also renders the error for a trace, which has taken it a minute: an
+// error for a person has none. The stack of an unexpected error is still whole and mapped.
 const mapStack = Error.prepareStackTrace;
 const storedFrames = 7;
 const cutStack = (error, frames) =>
-  [String(error), ...frames.slice(0, storedFrames)].join("\n    at ");
+  error.name === "UserError"
+    ? ""
+    : [String(error), ...frames.slice(0, storedFrames)].join("\n    at ");
 
 module.exports = async () => {
+  leaveWithEngine(process.env.PULUMI_NODEJS_ENGINE);
   Error.prepareStackTrace = cutStack;
   try {
     require("./build.js").ensureBuilt();
+    // Pulumi's own mark of errors to show as they stand, also where it meets them inside an output.
+    require("./dist/userError.js").UserError.prototype.__pulumiRunError = true;
     return await require("./dist/index.js").default();
   } catch (error) {
     Error.prepareStackTrace = mapStack;
     if (error.name !== "UserError") throw error;
     const shown = new RunError(error.message);
-    // Where there is a stack, Pulumi also renders it for a trace, which has taken it a minute.
     shown.stack = "";
     throw shown;
   }
 };
+
+/** A kill -9 of the CLI leaves its program running, with the tunnel's port and work nobody stores. */
+function leaveWithEngine(engine) {
+  const [host, port] = engine.split(":");
+  const look = () => {
+    const seen = connect({ host, port: Number(port) }, () => seen.destroy());
+    seen.on("error", () => process.exit(1)).unref();
+  };
+  setInterval(look, 1_000).unref();
+}

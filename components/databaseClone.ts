@@ -11,6 +11,7 @@ import { loginsOf } from "./databaseRoles";
 import { requireConsent } from "./dynamic/consent";
 import { MaskedSnapshot } from "./maskedSnapshot";
 import { settledWith } from "./order";
+import { fieldManager } from "./workload";
 
 export interface DatabaseCloneArgs {
   /** kubeconfig context; production and this stack are in one cluster. */
@@ -109,7 +110,10 @@ export class DatabaseClone extends pulumi.ComponentResource {
             [cloneLabel]: cloneId,
             [partLabel]: "import",
           },
-          annotations: { "pulumi.com/waitFor": "jsonpath={.status.readyToUse}=true" },
+          annotations: {
+            ...fieldManager,
+            "pulumi.com/waitFor": "jsonpath={.status.readyToUse}=true",
+          },
         },
         // Its content is made with the masked snapshot, and owns it: when this goes, so do both.
         spec: { source: { volumeSnapshotContentName: masked.content } },

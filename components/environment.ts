@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { settledWith } from "./order";
-import { metadataOf } from "./workload";
+import { fieldManager, metadataOf } from "./workload";
 
 export interface EnvironmentArgs {
   /** The namespace to create; everything of this stack lives in it. */
@@ -38,7 +38,7 @@ export class Environment extends pulumi.ComponentResource {
             "app.kubernetes.io/part-of": args.namespace,
             "pod-security.kubernetes.io/enforce": "restricted",
           },
-          annotations: { "stateful-cd/release": args.release },
+          annotations: { ...fieldManager, "stateful-cd/release": args.release },
         },
       },
       { ...inside, protect: args.protect },

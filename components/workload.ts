@@ -24,6 +24,9 @@ export function nameOfRelease(app: string, release: string): string {
  * second purpose: in the preview of a new environment its value is unknown, and only a field that
  * is unknown keeps the Kubernetes provider from asking the cluster about objects in a namespace
  * that does not exist yet (an unknown namespace it takes for "default").
+ *
+ * The field manager has one name: by default each creation gets one of its own, and what a killed
+ * run has created without noting it would then be another's for the next.
  */
 export function metadataOf(
   name: Input<string>,
@@ -31,8 +34,11 @@ export function metadataOf(
   annotations?: Record<string, string>,
 ): types.input.meta.v1.ObjectMeta {
   const labels = { "app.kubernetes.io/part-of": namespace };
-  return { name, namespace, labels, ...(annotations ? { annotations } : {}) };
+  return { name, namespace, labels, annotations: { ...fieldManager, ...annotations } };
 }
+
+/** Annotation of every object: who sets its fields. */
+export const fieldManager = { "pulumi.com/patchFieldManager": "stateful-cd" };
 
 /** Annotation of objects that need not be waited for: whatever needs them waits for itself. */
 export const unawaited = { "pulumi.com/skipAwait": "true" };

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../userError";
 import { PodStream } from "./podStream";
 import { awaitReadyPod, type PodPort } from "./readyPod";
@@ -8,6 +9,8 @@ import { awaitReadyPod, type PodPort } from "./readyPod";
 /** Ports the kernel does not hand out by itself, so that no outgoing connection sits on ours. */
 const firstPort = 20_000;
 const portCount = 10_000;
+/** The program of a run that was killed leaves within a second. */
+const killedRunSeconds = 5;
 
 /**
  * The same port for the same name on every run. It stands in Pulumi's state as an input of the
@@ -26,6 +29,18 @@ export function portFor(name: string): number {
  * @throws UserError when the port is taken
  */
 export async function openTunnel(port: number, target: PodPort, shared: boolean): Promise<void> {
+  const deadline = Date.now() + (shared ? 0 : killedRunSeconds * 1000);
+  for (;;) {
+    const error = await listen(port, target);
+    const isTaken = error?.code === "EADDRINUSE";
+    if (error === undefined || (isTaken && shared)) return;
+    if (!isTaken || Date.now() > deadline) throw explain(error, port, target);
+    await sleep(200);
+  }
+}
+
+/** @returns why it could not listen */
+function listen(port: number, target: PodPort): Promise<NodeJS.ErrnoException | undefined> {
   const server = createServer((local) => {
     local.unref();
     // Whoever hangs up early is not waited for.
@@ -33,26 +48,24 @@ export async function openTunnel(port: number, target: PodPort, shared: boolean)
     void forward(local, target);
   });
   server.unref();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE" && shared) {
-        resolve();
-        return;
-      }
-      reject(
-        new UserError(
-          `Cannot listen on 127.0.0.1:${port}, the tunnel to ${target.namespace}/${target.app}.`,
-          [
-            error.code === "EADDRINUSE"
-              ? "Another program has it: is this stack's `pulumi up` running?"
-              : error.message,
-          ],
-          "wait for the other run, or set stateful-cd:database tunnelPort to a free port",
-        ),
-      );
+  return new Promise((resolve) => {
+    server.once("error", resolve);
+    server.listen(port, "127.0.0.1", () => {
+      resolve(undefined);
     });
-    server.listen(port, "127.0.0.1", resolve);
   });
+}
+
+function explain(error: NodeJS.ErrnoException, port: number, target: PodPort): UserError {
+  return new UserError(
+    `Cannot listen on 127.0.0.1:${port}, the tunnel to ${target.namespace}/${target.app}.`,
+    [
+      error.code === "EADDRINUSE"
+        ? "Another program has it: is this stack's `pulumi up` running?"
+        : error.message,
+    ],
+    "wait for the other run, or set stateful-cd:database tunnelPort to a free port",
+  );
 }
 
 /** A server that is starting or being replaced is waited for, as long as its client waits. */

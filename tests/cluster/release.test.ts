@@ -1,11 +1,14 @@
 import { strict as assert } from "node:assert";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException } from "@kubernetes/client-node";
 import { loadCluster } from "../../kube/client";
 import { hasNamespace } from "../../kube/namespace";
 import { connectToPostgres } from "../../kube/postgres";
+import { portFor } from "../../kube/tunnel";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
 import { adminContext, passwordsIn, query, useStack } from "../testStack";
 
@@ -133,6 +136,22 @@ describe("a release", function () {
     assertOk(next);
     assert.match(next.output, /made_at_night/);
     assertOk(await run("up", "--yes", "--skip-preview", "--expect-no-changes"));
+  });
+
+  it("names the port of its tunnel when another program has it, and nothing of its own inside", async () => {
+    const port = portFor(stack.namespace);
+    const other = createServer().listen(port, "127.0.0.1");
+    await once(other, "listening");
+    const attempt = await up();
+    other.close();
+    assert.notEqual(attempt.status, 0);
+    assert.match(
+      attempt.output,
+      new RegExp(
+        `Cannot listen on 127\\.0\\.0\\.1:${port}, the tunnel to bookkeeper-test/database\\.\\n *Another program has it`,
+      ),
+    );
+    assert.doesNotMatch(attempt.output, /unhandled exception|node:net/);
   });
 
   it("is not brought up twice at once: the second is told who is at work", async () => {
