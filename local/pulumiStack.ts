@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -37,6 +37,8 @@ export interface PulumiOptions {
   readonly onLine?: (line: string) => void;
   /** Called with the id of the process group that the CLI and its plugins then have to themselves. */
   readonly onStart?: (group: number) => void;
+  /** Priority of the CLI and what it starts, from 0 to 19: the higher, the more it lets others go first. */
+  readonly niceness?: number;
 }
 
 const withConfig = new Set(["up", "preview", "refresh", "destroy"]);
@@ -98,7 +100,10 @@ export async function pulumi(
     stdio: ["ignore", "pipe", "pipe"],
     detached: options.onStart !== undefined,
   });
-  if (child.pid !== undefined) options.onStart?.(child.pid);
+  if (child.pid !== undefined) {
+    if (options.niceness !== undefined) setPriority(child.pid, options.niceness);
+    options.onStart?.(child.pid);
+  }
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => {
