@@ -149,6 +149,16 @@ describe("the servers' life", function () {
     assert.equal(await stopped, 0);
   });
 
+  it("serves on after the delay as long as somebody asks", async () => {
+    const backend = await startBackend({ ...environment, SHUTDOWN_DELAY_MS: "500" });
+    const stopped = backend.stop();
+    for (let asked = 0; asked < 10; asked++) {
+      assert.equal((await call(`${backend.url}/api/menu`)).status, 200);
+      await pause(150);
+    }
+    assert.equal(await stopped, 0);
+  });
+
   it("repeats no unrepeatable write that may have reached the backend", async () => {
     const seen: string[] = [];
     const backend = http.createServer((request) => {

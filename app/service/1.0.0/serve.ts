@@ -4,15 +4,18 @@ import type { ServiceSettings } from "./settings";
 
 /** Requests that are still unfinished this many milliseconds after the end of accepting are cut off. */
 const graceMs = 20_000;
+/** Whoever calls this server may be going away as well, and slowly: it serves until they are quiet. */
+const quietMs = 2_000;
+const longestQuietWaitMs = 10_000;
 
 /**
  * Listens until SIGTERM or SIGINT, then stops without losing a request: it turns unready and asks
- * clients to leave, keeps serving for SHUTDOWN_DELAY_MS so that nobody new is sent here, stops
- * accepting, finishes what is in flight and releases what the server held.
+ * clients to leave, keeps serving for SHUTDOWN_DELAY_MS so that nobody new is sent here, and
+ * then until nobody asks any more; it stops accepting, finishes what is in flight and releases what the server held.
  * @param release closes what the server opened; runs after the last answer
  */
 export async function serve(
-  { app, drain }: Service,
+  { app, drain, unaskedMs }: Service,
   { PORT, SHUTDOWN_DELAY_MS }: ServiceSettings,
   release: () => Promise<void> | void,
 ): Promise<void> {
@@ -22,6 +25,9 @@ export async function serve(
   app.log.info({ signal: await signal, delayMs: SHUTDOWN_DELAY_MS }, "draining");
   drain();
   await sleep(SHUTDOWN_DELAY_MS);
+  const deadline = Date.now() + longestQuietWaitMs;
+  while (unaskedMs() < Math.min(quietMs, SHUTDOWN_DELAY_MS) && Date.now() < deadline)
+    await sleep(100);
   const cutOff = setTimeout(() => {
     app.log.error("cutting off unfinished requests");
     app.server.closeAllConnections();

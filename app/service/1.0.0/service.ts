@@ -12,6 +12,8 @@ export interface Service {
   app: FastifyInstance;
   /** From now on: not ready, and every answer asks the client to leave its connection. */
   drain: () => void;
+  /** Milliseconds since anybody asked for anything but its health. */
+  unaskedMs: () => number;
 }
 
 /**
@@ -27,6 +29,7 @@ export function createService(
   explain: (error: Error) => Problem | undefined,
 ): Service {
   let draining = false;
+  let asked = 0;
   const logger: FastifyBaseLogger = pino({ base: { release } });
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
@@ -38,6 +41,10 @@ export function createService(
     return503OnClosing: false,
   });
 
+  app.addHook("onRequest", async (request) => {
+    if (request.routeOptions.config.quiet !== true) asked = Date.now();
+    return Promise.resolve();
+  });
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (!reply.hasHeader("x-release")) reply.header("x-release", release);
@@ -83,6 +90,7 @@ export function createService(
     drain: () => {
       draining = true;
     },
+    unaskedMs: () => Date.now() - asked,
   };
 }
 
