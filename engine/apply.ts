@@ -35,6 +35,8 @@ export interface ApplyOptions {
   readonly tableLockDeadlineSeconds?: number;
   /** How long one statement that runs alone may take, like an index build; 4 hours. */
   readonly buildDeadlineSeconds?: number;
+  /** How long others may have to queue behind locks of one table in an hour; 1,000. */
+  readonly stallBudgetMilliseconds?: number;
 }
 
 export interface ApplyResult {
@@ -104,6 +106,9 @@ async function runLocked(
   const deadlines = {
     lockSeconds: options.tableLockDeadlineSeconds ?? 60,
     buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
+    ...(options.stallBudgetMilliseconds === undefined
+      ? {}
+      : { stallMilliseconds: options.stallBudgetMilliseconds }),
   };
   const journal = await findJournal(client);
   const origin = journal && originOf(journal, session, options.target);

@@ -30,6 +30,8 @@ export interface ContractOptions {
   readonly lockDeadlineSeconds?: number;
   readonly tableLockDeadlineSeconds?: number;
   readonly buildDeadlineSeconds?: number;
+  /** How long others may have to queue behind locks of one table in an hour; 1,000. */
+  readonly stallBudgetMilliseconds?: number;
 }
 
 export interface ContractResult {
@@ -87,6 +89,9 @@ async function contractLocked(
   const deadlines: Deadlines = {
     lockSeconds: options.tableLockDeadlineSeconds ?? 60,
     buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
+    ...(options.stallBudgetMilliseconds === undefined
+      ? {}
+      : { stallMilliseconds: options.stallBudgetMilliseconds }),
   };
   const identity = {
     target: options.target,

@@ -9,7 +9,7 @@ import { planSync } from "../sync/planSync";
 import { resetSession } from "../session/session";
 import { headOf } from "../sql/sourceText";
 import { explainStatementError } from "../session/statementError";
-import { StillBlocked } from "../sync/syncError";
+import { StillBlocked } from "../locks/stillBlocked";
 import { inShortLocks, validateConstraint } from "../sync/syncDdl";
 
 /**

@@ -10,6 +10,8 @@ export interface Deadlines {
   readonly lockSeconds: number;
   /** For one statement that runs alone, like an index build. */
   readonly buildSeconds: number;
+  /** How long others may have to queue behind locks of one table in an hour, in milliseconds; 1,000. */
+  readonly stallMilliseconds?: number;
 }
 
 /** Everything that work on one migration needs. */

@@ -16,6 +16,7 @@ import { withTransaction } from "../session/transaction";
  * - backfills: one row a migration with sync.yaml; `position` is the last key done, `watermark` the
  *   last key to do, both NULL or a list of texts.
  * - rejects: rows that do not convert, with their old values.
+ * - stalls: how long others may have queued behind a lock of ours, by table: the stall budget.
  * - sync_conflicts: writes that changed both sides to values that disagree; the new side won.
  */
 const upgrades: readonly string[] = [
@@ -108,6 +109,14 @@ const upgrades: readonly string[] = [
     release_digest text PRIMARY KEY,
     epoch bigint NOT NULL REFERENCES stateful_cd.runs,
     accepted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );`,
+  `
+  CREATE TABLE stateful_cd.stalls (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relation text NOT NULL,
+    milliseconds integer NOT NULL,
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs,
+    stalled_at timestamptz NOT NULL DEFAULT clock_timestamp()
   );`,
 ];
 

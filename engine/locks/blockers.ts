@@ -1,9 +1,10 @@
 import type { Session } from "../session/session";
 import { printable, redactSecrets } from "../sql/sourceText";
 
-/** A session that keeps another one waiting. */
+/** Who keeps a session waiting. */
 export interface Blocker {
-  readonly pid: number;
+  /** null: a prepared transaction, which no session has. */
+  readonly pid: number | null;
   /** One line: user, application, how long its transaction has been open, its query's first words. */
   readonly description: string;
 }
@@ -41,18 +42,44 @@ export async function watchingBlockers<T>(
   }
 }
 
+/** One line of pg_stat_activity's row `a` for a person. */
+const describing = `format('pid %s, user %s, application %s, %s for %s s, query: %s',
+    a.pid, coalesce(a.usename, '?'), quote_literal(coalesce(a.application_name, '')),
+    coalesce(a.state, a.backend_type, 'at work'),
+    coalesce(round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)))::text, '?'),
+    regexp_replace(left(a.query, 80), '\\s+', ' ', 'g'))`;
+
+/**
+ * The query behind a WITH that gives `held` (pid, transaction): sessions and prepared transactions
+ * that hold, in the order in which they began.
+ */
+export const describingHolders = `
+  SELECT a.pid, h.transaction, ${describing} AS description,
+         extract(epoch FROM clock_timestamp() - a.xact_start)::float8 * 1000 AS milliseconds,
+         coalesce(a.backend_type = 'autovacuum worker'
+                  AND a.query NOT LIKE '%(to prevent wraparound)', false) AS "makesWay"
+    FROM held h JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
+  UNION ALL
+  SELECT NULL, h.transaction,
+         format('prepared transaction %s, user %s, since %s s', quote_literal(p.gid), p.owner,
+                round(extract(epoch FROM clock_timestamp() - p.prepared))),
+         extract(epoch FROM clock_timestamp() - p.prepared)::float8 * 1000, false
+    FROM held h
+    JOIN pg_catalog.pg_locks x ON x.virtualtransaction = h.transaction
+     AND x.locktype = 'transactionid' AND x.pid IS NULL AND h.pid IS NULL
+    JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
+   ORDER BY milliseconds DESC NULLS LAST`;
+
 async function blockersOf({ client }: Session, pid: number): Promise<Blocker[]> {
   const { rows } = await client.query<Blocker>(
-    `SELECT pid, format('pid %s, user %s, application %s, %s for %s s, query: %s',
-                        pid, coalesce(usename, '?'), quote_literal(coalesce(application_name, '')),
-                        coalesce(state, backend_type),
-                        round(extract(epoch FROM clock_timestamp() - coalesce(xact_start, backend_start))),
-                        regexp_replace(left(query, 80), '\\s+', ' ', 'g')) AS description
-       FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) ORDER BY xact_start`,
+    `SELECT a.pid, ${describing} AS description
+       FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids($1)) ORDER BY a.xact_start`,
     [pid],
   );
-  return rows.map(({ pid: blocker, description }) => ({
-    pid: blocker,
-    description: printable(redactSecrets(description)),
-  }));
+  return rows.map(shown);
+}
+
+/** A blocker as a terminal may show it. */
+export function shown<T extends Blocker>(blocker: T): T {
+  return { ...blocker, description: printable(redactSecrets(blocker.description)) };
 }

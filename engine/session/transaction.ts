@@ -23,6 +23,19 @@ export function withReadOnlyTransaction<T>(client: Client, work: () => Promise<T
   return withTransaction(client, work, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 }
 
+/** Runs `work` in a transaction that leaves nothing, whatever happens. */
+export async function withRolledBackTransaction<T>(
+  client: Client,
+  work: () => Promise<T>,
+): Promise<T> {
+  await client.query("BEGIN");
+  try {
+    return await work();
+  } finally {
+    await rollback(client);
+  }
+}
+
 /** A connection that is gone has rolled back already; the error that matters is the first one. */
 async function rollback(client: Client): Promise<void> {
   await client.query("ROLLBACK").catch(() => undefined);

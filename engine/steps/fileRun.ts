@@ -15,7 +15,7 @@ import type { Statement } from "../sql/parser";
 import { type Segment, segmentsOf } from "../sql/segments";
 import { resetSession } from "../session/session";
 import { explainStatementError } from "../session/statementError";
-import { runTransaction, StatementFailure } from "./transactionStep";
+import { keptOf, runTransaction, StatementFailure } from "./transactionStep";
 
 /**
  * Applies what is left of a file, segment by segment, each together with its journal row, and takes
@@ -101,9 +101,7 @@ async function tryTransaction(
     throw explainStatementError(
       error,
       statement === undefined ? position : { ...position, statement },
-      segment.first === 1
-        ? "Nothing of this file was kept: its transaction was rolled back."
-        : `Statements 1 to ${segment.first - 1} of this file are done and stay; the rest was rolled back.`,
+      keptOf(segment),
       extra,
     );
   }

@@ -1,8 +1,12 @@
 import type { FileRun } from "../journal/fileContext";
 import type { Statement } from "../sql/parser";
 import type { Segment } from "../sql/segments";
-import { retryWhileBlocked } from "../locks/shortLock";
-import { headOf } from "../sql/sourceText";
+import type { MigrationFile } from "../files/migration";
+import type { LockAttempt } from "../locks/lockAttempt";
+import type { LockNeed } from "../locks/lockNeed";
+import { longestRowWait, longestTableWait, retryWhileBlocked } from "../locks/shortLock";
+import { classesOf, lockPlan, strongNeeds } from "../locks/strongNeeds";
+import { excerpt, headOf } from "../sql/sourceText";
 import { withTransaction } from "../session/transaction";
 
 /** An error and the statement that met it; none at COMMIT. */
@@ -16,10 +20,13 @@ export class StatementFailure extends Error {
   }
 }
 
+/** Statements that lock rows only, not tables against everybody. */
+const rowKinds = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "SelectStmt"]);
+
 /**
  * Runs a segment as one transaction with its journal row, again and again while others hold its
  * table locks.
- * @throws StatementFailure
+ * @throws StatementFailure, or StillBlocked when it could not even begin
  */
 export async function runTransaction(
   context: FileRun,
@@ -27,8 +34,17 @@ export async function runTransaction(
   of: number,
   record: () => Promise<void>,
 ): Promise<void> {
+  const { run, file } = context;
+  const classes = await classesOf(run, segment.statements);
+  const plan = lockPlan(classes);
+  const isRowsOnly = segment.statements.every(({ kind }) => rowKinds.has(kind));
   await retryWhileBlocked(context, {
-    attempt: (patience) => runOnce(context, segment, of, patience, record),
+    needs: strongNeeds(classes),
+    longestWait: isRowsOnly ? longestRowWait : longestTableWait,
+    where: whereOf(file, segment, of, plan),
+    kept: [keptOf(segment)],
+    attempt: (locks, takesFirst) =>
+      runOnce(context, segment, { of, record, locks, plan: takesFirst ? plan : new Map() }),
     causeOf: (failure) => (failure instanceof StatementFailure ? failure.error : undefined),
     giveUp: (failure, extra) =>
       failure instanceof StatementFailure
@@ -37,16 +53,42 @@ export async function runTransaction(
   });
 }
 
+/** What stays of a file when this segment fails. */
+export function keptOf(segment: Segment): string {
+  return segment.first === 1
+    ? "Nothing of this file was kept: its transaction was rolled back."
+    : `Statements 1 to ${segment.first - 1} of this file are done and stay; the rest was rolled back.`;
+}
+
+/** The first statement that locks a table. */
+function whereOf(
+  file: MigrationFile,
+  segment: Segment,
+  of: number,
+  plan: ReadonlyMap<number, unknown>,
+): readonly string[] {
+  const statement = segment.statements.find(({ number }) => plan.has(number));
+  if (statement === undefined) return [file.shownPath];
+  const [place = file.shownPath, ...lines] = excerpt(file, statement.offset);
+  return [`${place} (statement ${statement.number} of ${of})`, ...lines];
+}
+
+interface Once {
+  readonly of: number;
+  readonly record: () => Promise<void>;
+  readonly locks: LockAttempt;
+  /** Tables to lock before a statement, by its number. */
+  readonly plan: ReadonlyMap<number, readonly LockNeed[]>;
+}
+
 async function runOnce(
   { run, migration, onProgress }: FileRun,
   segment: Segment,
-  of: number,
-  lockMilliseconds: number,
-  record: () => Promise<void>,
+  { of, record, locks, plan }: Once,
 ): Promise<void> {
   const { client } = run.session;
   const begin = segment.begin ?? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-  const settings = `SET LOCAL lock_timeout = ${lockMilliseconds}; SET LOCAL client_connection_check_interval = 1000`;
+  const settings = `${locks.settings}; SET LOCAL client_connection_check_interval = 1000`;
   let current = segment.statements[0];
   try {
     await withTransaction(
@@ -56,6 +98,8 @@ async function runOnce(
           current = statement;
           const message = `statement ${statement.number} of ${of}: ${headOf(statement.text)}`;
           onProgress({ event: "statement", migration: migration.id, message });
+          const tables = plan.get(statement.number);
+          if (tables !== undefined) await locks.take(tables);
           await client.query(statement.text);
         }
         current = undefined;

@@ -2,8 +2,10 @@ import { UserError } from "../../userError";
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
 import { resetSession } from "../session/session";
-import { retryWhileBlocked } from "../locks/shortLock";
-import { explainSyncError, StillBlocked } from "./syncError";
+import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
+import { StillBlocked } from "../locks/stillBlocked";
+import { needsOfTexts } from "../locks/strongNeeds";
+import { explainSyncError } from "./syncError";
 
 /**
  * Runs statements and journal rows in one transaction that waits but briefly for each lock.
@@ -18,11 +20,18 @@ export async function inShortLocks(
   const { run } = work;
   const { client } = run.session;
   await resetSession(run.session);
+  const needs = await needsOfTexts(run, statements);
   try {
     await retryWhileBlocked(work, {
-      attempt: (patience) =>
+      needs,
+      longestWait: longestTableWait,
+      doing,
+      where: [],
+      kept: ["Its transaction was not begun."],
+      attempt: (locks, takesFirst) =>
         withJournalTransaction(run, async () => {
-          await client.query(`SET LOCAL lock_timeout = ${patience}`);
+          await client.query(locks.settings);
+          if (takesFirst) await locks.take(needs);
           for (const statement of statements) await client.query(statement);
           await record();
         }),

@@ -3,9 +3,6 @@ import { UserError } from "../../userError";
 import { factsOf, isConnectionLoss, messageOf, nextStepFor } from "../session/databaseErrors";
 import type { MigrationRun } from "../journal/fileContext";
 
-/** Others held a lock until the deadline: the same work may well pass later. */
-export class StillBlocked extends UserError {}
-
 /** What PostgreSQL refused of work that sync.yaml asks for, as a person needs it. */
 export function explainSyncError(
   error: unknown,

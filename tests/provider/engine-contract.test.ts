@@ -92,6 +92,7 @@ describe("contract", () => {
       "unit_price",
       "_dropped_warehouse_name",
       "date_added!",
+      "words!",
       "warehouse_id!",
     ]);
     assert.deepEqual(await columns("warehouses"), [
@@ -202,7 +203,7 @@ describe("contract", () => {
     const first = await contract({ tableLockDeadlineSeconds: 1 });
     assert.match(
       first.waiting[0] ?? "",
-      /^0002-inventory-warehouse: Migration 0002-inventory-warehouse failed while ending the old shape: canceling statement due to lock timeout \(55P03\)\. .*blocked by pid \d+, user postgres, application 'a long report'/,
+      /^0002-inventory-warehouse: Migration 0002-inventory-warehouse stopped while ending the old shape: others hold public\.inventory, public\.warehouses\. .*blocked by pid \d+, user postgres, application 'a long report'/,
     );
     assert.equal(first.migrations[0]?.state, "contracting");
     assert.equal((await apply()).migrations[1]?.state, "contracting");

@@ -8,7 +8,7 @@ import type { Progress } from "../../engine/progress";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";
 
-const cli = path.join(__dirname, "..", "..", "engine", "cli.js");
+const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
 
 describe("a run that is killed", () => {
   const database = useDatabase();

@@ -10,7 +10,7 @@ import { loadMigrations } from "../../engine/files/migrationFolder";
 import { call, generateSample, scratchFolder, startBackend, useBookkeeper } from "../bookkeeper";
 import { createDatabase, useDatabase } from "../postgres";
 
-const cli = path.join(__dirname, "..", "..", "engine", "cli.js");
+const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
 
 /** Numbers that are the same in every run. */
 function numbers(seed: number): (below: number) => number {
