@@ -1,0 +1,59 @@
+import { median } from "../median";
+import { ours, type Tool } from "./peers";
+import type { BenchServer } from "./server";
+
+/** One line of the result; extra fields stand beside these. null: it did not get there. */
+export interface Row {
+  readonly ours: number | null;
+  readonly peers: Readonly<Record<string, number | null>>;
+  readonly unit: string;
+  readonly [extra: string]: unknown;
+}
+
+export interface Bench {
+  readonly server: BenchServer;
+  readonly peers: readonly Tool[];
+  readonly runs: number;
+  /** Rows of the table that is filled. */
+  readonly rows: number;
+  readonly say: (line: string) => void;
+}
+
+/** What takes longer than this is measured once: the others' medians are worth more. */
+const oncePerMilliseconds = 60_000;
+
+/** Runs every tool `runs` times, in turns, so that a slow minute of the machine hits all alike. */
+export async function inTurns<T>(
+  { runs, say }: Bench,
+  what: string,
+  tools: readonly Tool[],
+  measure: (tool: Tool) => Promise<T>,
+): Promise<ReadonlyMap<string, readonly T[]>> {
+  const found = new Map<string, T[]>(tools.map(({ name }) => [name, []]));
+  const tooSlow = new Set<string>();
+  for (let run = 1; run <= runs; run++) {
+    for (const tool of tools) {
+      if (tooSlow.has(tool.name)) continue;
+      const begun = performance.now();
+      const result = await measure(tool);
+      found.get(tool.name)?.push(result);
+      if (performance.now() - begun > oncePerMilliseconds) tooSlow.add(tool.name);
+      say(`${what}, run ${run} of ${runs}, ${tool.name}: ${JSON.stringify(result)}`);
+    }
+  }
+  return found;
+}
+
+/** The medians of one number of all results. One that did not get there once has none. */
+export function medians<T>(
+  results: ReadonlyMap<string, readonly T[]>,
+  numberOf: (result: T) => number | null,
+): { ours: number | null; peers: Record<string, number | null> } {
+  const peers: Record<string, number | null> = {};
+  for (const [name, list] of results) {
+    const numbers = list.map(numberOf).filter((number) => number !== null);
+    peers[name] = numbers.length < list.length ? null : Math.round(median(numbers) * 10) / 10;
+  }
+  const { [ours.name]: own = null, ...others } = peers;
+  return { ours: own, peers: others };
+}
