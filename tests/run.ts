@@ -1,12 +1,36 @@
+import { fork } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import Mocha from "mocha";
 
-/** The rings from the fastest to the one that needs a cluster; each may rest on the one before. */
-const rings = [
-  { name: "unit", timeout: 20_000 },
-  { name: "provider", timeout: 60_000 },
-  { name: "cluster", timeout: 600_000 },
+interface Ring {
+  readonly name: string;
+  readonly timeout: number;
+  readonly folder: string;
+  readonly files: RegExp;
+  /** The server's major version, where it is not the one that production runs. */
+  readonly postgres?: string;
+}
+
+const everyTest = /\.test\.js$/;
+const engineOn = (postgres: string): Ring => ({
+  name: `postgres-${postgres}`,
+  timeout: 60_000,
+  folder: "provider",
+  files: /^(engine-.*|postgres)\.test\.js$/,
+  postgres,
+});
+
+/**
+ * The rings from the fastest to the one that needs a cluster; each may rest on the one before. The
+ * engine's tests are repeated on the oldest and the newest PostgreSQL that it supports.
+ */
+const rings: readonly Ring[] = [
+  { name: "unit", timeout: 20_000, folder: "unit", files: everyTest },
+  { name: "provider", timeout: 60_000, folder: "provider", files: everyTest },
+  engineOn("14"),
+  engineOn("18"),
+  { name: "cluster", timeout: 600_000, folder: "cluster", files: everyTest },
 ];
 
 interface Totals {
@@ -14,18 +38,40 @@ interface Totals {
   readonly failed: number;
 }
 
-async function runRing(name: string, timeout: number): Promise<Totals> {
-  const folder = path.join(__dirname, name);
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".test.js"))
+const versionVariable = "STATEFUL_CD_TEST_POSTGRES";
+
+function runRing(ring: Ring): Promise<Totals> {
+  const isHere = ring.postgres === undefined || ring.postgres === process.env[versionVariable];
+  return isHere ? runHere(ring) : runInProcess(ring);
+}
+
+function runHere({ name, timeout, folder, files: wanted }: Ring): Promise<Totals> {
+  const root = path.join(__dirname, folder);
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((file) => wanted.test(file))
     .sort();
   console.log(`\n${name}: ${files.length} files`);
   const mocha = new Mocha({ timeout, slow: timeout / 10, forbidOnly: true, forbidPending: true });
-  for (const file of files) mocha.addFile(path.join(folder, file));
+  for (const file of files) mocha.addFile(path.join(root, file));
   return new Promise((resolve) => {
     const runner = mocha.run((failures) => {
       // The callback's count is the true one: failing hooks are in it too.
       resolve({ passed: runner.stats?.passes ?? 0, failed: failures });
+    });
+  });
+}
+
+/** A process of its own: files that mocha has loaded here could not be run a second time. */
+function runInProcess({ name, postgres }: Ring): Promise<Totals> {
+  const env = { ...process.env, [versionVariable]: postgres };
+  const child = fork(__filename, [name], { env });
+  let totals: Totals = { passed: 0, failed: 1 };
+  child.once("message", (message) => {
+    totals = message as Totals;
+  });
+  return new Promise((resolve) => {
+    child.once("exit", () => {
+      resolve(totals);
     });
   });
 }
@@ -36,14 +82,18 @@ async function main(): Promise<void> {
   if (unknown.length > 0)
     throw new Error(`There is no ring of tests called ${unknown.join(", ")}.`);
   const totals = { passed: 0, failed: 0 };
-  for (const { name, timeout } of rings) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const { passed, failed } = await runRing(name, timeout);
+  for (const ring of rings) {
+    if (wanted.length > 0 && !wanted.includes(ring.name)) continue;
+    const { passed, failed } = await runRing(ring);
     totals.passed += passed;
     totals.failed += failed;
   }
-  console.log(`tests: ${totals.passed} passed, ${totals.failed} failed`);
-  process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
+  const status = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+  if (process.send === undefined) {
+    console.log(`tests: ${totals.passed} passed, ${totals.failed} failed`);
+    process.exit(status);
+  }
+  process.send(totals, () => process.exit(status));
 }
 
 void main();

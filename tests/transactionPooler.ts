@@ -1,9 +1,6 @@
 import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import type { Client } from "pg";
-
-/** Names of protocol messages by their first byte. */
-const readyForQuery = "Z".charCodeAt(0);
-const terminate = "X".charCodeAt(0);
+import { readMessages } from "./postgresProtocol";
 
 interface Waiting {
   readonly client: Socket;
@@ -48,10 +45,10 @@ export async function startTransactionPooler(
     if (!(backend instanceof Socket)) throw new Error("a backend's connection is not a socket");
     backend.removeAllListeners("data");
     free.push(backend);
-    readMessages(backend, false, (message) => {
+    readMessages(backend, false, ({ type, bytes, body }) => {
       const client = owners.get(backend);
-      client?.write(message);
-      if (message[0] === readyForQuery && message.toString("latin1", 5) === "I") {
+      client?.write(bytes);
+      if (type === "Z" && body.toString("latin1") === "I") {
         owners.delete(backend);
         free.push(backend);
         serve();
@@ -61,11 +58,11 @@ export async function startTransactionPooler(
   const server: Server = createServer((client) => {
     sockets.add(client);
     client.on("error", () => client.destroy());
-    readMessages(client, true, (message, isStartup) => {
-      if (isStartup) client.write(greeting(sockets.size));
-      else if (message[0] === terminate) client.end();
+    readMessages(client, true, ({ type, bytes }) => {
+      if (type === "") client.write(greeting(sockets.size));
+      else if (type === "X") client.end();
       else {
-        queue.push({ client, message });
+        queue.push({ client, message: bytes });
         serve();
       }
     });
@@ -81,30 +78,6 @@ export async function startTransactionPooler(
         });
       }),
   };
-}
-
-/** Cuts a stream into messages; a client's first one has no type byte. */
-function readMessages(
-  socket: Socket,
-  hasStartup: boolean,
-  onMessage: (message: Buffer, isStartup: boolean) => void,
-): void {
-  let pending = Buffer.alloc(0);
-  let isStartup = hasStartup;
-  socket.on("data", (data: Buffer) => {
-    pending = Buffer.concat([pending, data]);
-    for (;;) {
-      const start = isStartup ? 0 : 1;
-      if (pending.length < start + 4) return;
-      const length = start + pending.readInt32BE(start);
-      if (pending.length < length) return;
-      const message = pending.subarray(0, length);
-      pending = pending.subarray(length);
-      const wasStartup = isStartup;
-      isStartup = false;
-      onMessage(message, wasStartup);
-    }
-  });
 }
 
 /** AuthenticationOk, a cancel key of the proxy's own, ReadyForQuery. */

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { createDatabase, startedServer, useDatabase } from "../postgres";
+import { postgresMajor } from "../postgresServer";
 
 describe("the test server", () => {
   const database = useDatabase();
@@ -16,11 +17,11 @@ describe("the test server", () => {
     await other.drop();
   });
 
-  it("runs PostgreSQL 17 without root's rights", async () => {
+  it("runs the PostgreSQL that was asked for, without root's rights", async () => {
     const [row] = await database.query(
       "SELECT current_setting('server_version_num')::int / 10000 AS major",
     );
-    assert.deepEqual(row, { major: 17 });
+    assert.deepEqual(row, { major: postgresMajor });
     const { watchdog } = await startedServer();
     assert.notEqual(
       execFileSync("ps", ["-o", "uid=", "-p", String(watchdog)], { encoding: "utf8" }).trim(),
