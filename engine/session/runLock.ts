@@ -4,7 +4,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { ensureNoPooler, poolerRefusal } from "./pooler";
 import type { OnProgress } from "../progress";
-import { type Connect, type Session, withSession } from "./session";
+import { type Connect, keepalives, type Session, setForSession, withSession } from "./session";
 
 /**
  * The advisory lock of a journal. PostgreSQL keeps advisory locks apart by database, so the
@@ -42,9 +42,8 @@ export async function withRunLock<T>(
   return withTurn(database, () =>
     withSession(options.connect, async (session) => {
       await ensureNoPooler(work, session);
-      await session.client.query(
-        "SELECT set_config('idle_session_timeout', '0', false), set_config('statement_timeout', '0', false)",
-      );
+      const settings = { idle_session_timeout: "0", statement_timeout: "0", ...keepalives };
+      await session.client.query(setForSession(session.client, settings));
       await acquire(session, deadline, options);
       return use({
         session,
