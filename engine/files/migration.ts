@@ -30,4 +30,6 @@ export interface Migration {
   readonly files: readonly MigrationFile[];
   /** Of all files and their names. */
   readonly digest: Digest;
+  /** policy.yaml allows it to come after later ones, where it is disjoint from them. */
+  readonly mayBeLate: boolean;
 }

@@ -7,6 +7,7 @@ import type { Migration, MigrationFile, Phase } from "./migration";
 import { compareNumbers, parseMigrationName } from "./migrationName";
 import { type FolderMistake, readMigrationFile } from "./migrationText";
 import { checkStatements } from "./migrationStatements";
+import { policyFile, readPolicy } from "./policy";
 import { parseSyncFile } from "./syncFile";
 
 const phasedFiles: Readonly<Record<string, Phase>> = {
@@ -21,7 +22,7 @@ export const integrityFile = "integrity.yaml";
 const phaseOrder: readonly Phase[] = ["expand", "sync", "check", "contract", "abort", "undo"];
 
 /** What may lie beside the migrations without being one. */
-const companions = new Set(["baseline.json", "README.md"]);
+const companions = new Set(["baseline.json", policyFile, "README.md"]);
 const laterCompanions = new Set(["repeatable", "source.yaml"]);
 
 const nameRule =
@@ -82,9 +83,11 @@ interface Found {
 
 async function scanFolder(folder: string): Promise<Found> {
   const found: Found = { migrations: [], mistakes: [] };
-  for (const entry of await entriesOf(folder)) {
+  const entries = await entriesOf(folder);
+  const mayBeLate = (await readPolicy(folder)).lateFiles === "disjoint";
+  for (const entry of entries) {
     const migration = await readEntry(folder, entry, found.mistakes);
-    if (migration !== undefined) found.migrations.push(migration);
+    if (migration !== undefined) found.migrations.push({ ...migration, mayBeLate });
   }
   found.migrations.sort((a, b) => compareNumbers(a.number, b.number) || (a.id < b.id ? -1 : 1));
   found.migrations.forEach((migration, index) => {
@@ -126,7 +129,7 @@ async function readEntry(
   folder: string,
   entry: Dirent,
   mistakes: FolderMistake[],
-): Promise<Migration | undefined> {
+): Promise<Omit<Migration, "mayBeLate"> | undefined> {
   const shown = path.join(folder, entry.name);
   if (companions.has(entry.name)) return undefined;
   if (laterCompanions.has(entry.name)) {

@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { isSettled, type Journal, type JournalMigration, readAppliedText } from "./journal";
+import { whyTooLate } from "./lateFiles";
 import type { Migration, Phase } from "../files/migration";
 import { compareNumbers } from "../files/migrationName";
 import { parse } from "../sql/parser";
@@ -62,13 +63,9 @@ async function refusalsOf(
   for (const migration of migrations) {
     const applied = journal.migrations.get(migration.id);
     if (applied === undefined) {
-      const later = appliedAfter(migration, journal);
-      if (later === undefined) continue;
       if (isRenumbered(migration, migrations, journal)) continue;
-      refusals.push([
-        `${migration.id} comes late: ${later.id}, which comes after it, is applied already.`,
-        "Give it the next free number.",
-      ]);
+      const tooLate = await whyTooLate(client, migration, journal);
+      if (tooLate !== undefined) refusals.push(tooLate);
     } else {
       refusals.push(...(await editsOf(client, migration, applied)));
     }
@@ -108,12 +105,6 @@ function isRenumbered(
 function hasSameText(migration: Migration, applied: JournalMigration): boolean {
   const texts = new Set<string>(migration.files.map(({ digest }) => digest));
   return applied.files.length > 0 && applied.files.every(({ digest }) => texts.has(digest));
-}
-
-function appliedAfter(migration: Migration, journal: Journal): JournalMigration | undefined {
-  return [...journal.migrations.values()].find(
-    (applied) => compareNumbers(applied.number, migration.number) > 0,
-  );
 }
 
 async function editsOf(

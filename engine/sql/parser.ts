@@ -89,6 +89,13 @@ export async function parse(text: string): Promise<Parsed> {
   return { statements };
 }
 
+/** The trees of a text's statements, as PostgreSQL's grammar builds them; the text must parse. */
+export async function parseTrees(text: string): Promise<Node[]> {
+  loading ??= loadParser();
+  const { stmts = [] } = (await loading).parse(text);
+  return stmts.flatMap(({ stmt }) => (stmt === undefined ? [] : [stmt]));
+}
+
 /** The tokens of a statement that parses, comments left out. */
 export async function scanTokens(text: string): Promise<Token[]> {
   loading ??= loadParser();
