@@ -22,14 +22,14 @@ const shape = z.strictObject({
   digest: z.templateLiteral(["sha256:", z.string().regex(/^[0-9a-f]{64}$/)]),
 });
 
-const fileName = "baseline.json";
+export const baselineFile = "baseline.json";
 
 /**
  * undefined when the folder has no baseline.json.
  * @throws UserError when the file is not what it should be
  */
 export async function loadBaseline(folder: string): Promise<Baseline | undefined> {
-  const shown = path.join(folder, fileName);
+  const shown = path.join(folder, baselineFile);
   let text: string;
   try {
     text = await readFile(shown, "utf8");
@@ -65,8 +65,8 @@ export function splitAtBaseline(
   const found = chainDigest(unit);
   if (found !== baseline.digest) {
     throw new UserError(
-      `The migrations up to ${baseline.through} are not those of ${fileName}.`,
-      [`${fileName} says ${baseline.digest}`, `the files give ${found}`],
+      `The migrations up to ${baseline.through} are not those of ${baselineFile}.`,
+      [`${baselineFile} says ${baseline.digest}`, `the files give ${found}`],
       `restore the files: git log --stat -- migrations`,
     );
   }

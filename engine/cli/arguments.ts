@@ -50,6 +50,13 @@ export function readArguments(argv: readonly string[]): Arguments | "help" {
       "npm run migrations -- contract --old-role <login of the old release>",
     );
   }
+  if (command === "squash" && values.through === undefined) {
+    throw new UsageError(
+      "squash needs to know the last migration of the unit.",
+      [],
+      "npm run migrations -- squash --through <id>",
+    );
+  }
   return {
     command,
     oldRoles,

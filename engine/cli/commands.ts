@@ -6,11 +6,14 @@ import type { Migration } from "../files/migration";
 import { planMigrations } from "../plan";
 import type { Progress } from "../progress";
 import { withSession } from "../session/session";
-import { applyLines, contractLines, planLines, statusLines } from "./output";
+import { squash } from "../squash";
+import { applyLines, contractLines, planLines, squashLines, statusLines } from "./output";
 
 /** What every command works with. */
 export interface CommandContext {
   readonly connect: () => Promise<Client>;
+  /** The migrations folder as the caller wrote it. */
+  readonly folder: string;
   readonly migrations: readonly Migration[];
   readonly through?: string;
   readonly oldRoles: readonly string[];
@@ -31,7 +34,7 @@ interface Command {
   readonly run: (context: CommandContext) => Promise<CommandResult>;
 }
 
-const names = ["status", "plan", "apply", "contract"] as const;
+const names = ["status", "plan", "apply", "contract", "squash"] as const;
 export type CommandName = (typeof names)[number];
 
 export const commands: Readonly<Record<CommandName, Command>> = {
@@ -64,6 +67,15 @@ export const commands: Readonly<Record<CommandName, Command>> = {
       );
       const result = await contractMigrations(context);
       return { json: result, lines: contractLines(result), ok: true };
+    },
+  },
+  squash: {
+    summary: "make everything through --through one unit, in baseline.json; changes no database",
+    run: async ({ connect, folder, migrations, through = "" }) => {
+      const result = await withSession(connect, ({ client }) =>
+        squash(client, folder, migrations, through),
+      );
+      return { json: result, lines: squashLines(result), ok: true };
     },
   },
 };

@@ -22,6 +22,7 @@ async function run(given: Arguments, write: (line: string) => void): Promise<boo
   const { through, oldRoles } = given;
   const { json, lines, ok } = await commands[given.command].run({
     connect: () => connectTo(given.connection),
+    folder: given.folder,
     migrations: await readMigrations(given.folder),
     oldRoles,
     applicationName: "stateful-cd migrations",

@@ -1,6 +1,7 @@
 import type { ApplyResult } from "../apply";
 import type { ContractResult } from "../contract";
 import type { Plan, PlannedMigration } from "../plan";
+import type { SquashResult } from "../squash";
 
 /** One line a migration: its id and its state, aligned. */
 export function statusLines(plan: Plan): string[] {
@@ -48,6 +49,10 @@ export function contractLines({ migrations }: ContractResult): string[] {
       waiting === undefined ? "" : `waits: ${waiting}`,
     ]),
   ).map((line) => line.trimEnd());
+}
+
+export function squashLines({ migrations, through, file }: SquashResult): string[] {
+  return [`${count(migrations)} through ${through} are one unit now: commit ${file}`];
 }
 
 function stateWords({ state, reason }: PlannedMigration): string {
