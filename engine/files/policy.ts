@@ -45,7 +45,7 @@ export async function readPolicy(folder: string): Promise<Policy> {
       const problem = [issue.path.map(String).join("."), issue.message].filter(
         (part) => part !== "",
       );
-      return [`${problem.join(": ")}`, ...excerpt(source, node?.range?.[0] ?? 0)];
+      return [problem.join(": "), ...excerpt(source, node?.range?.[0] ?? 0)];
     }),
   );
 }
