@@ -1,5 +1,6 @@
 import { DatabaseError } from "pg";
 import { UserError } from "../../userError";
+import { commandForMissingRight } from "./missingRight";
 import { printable, redactSecrets } from "../sql/sourceText";
 
 /** PostgreSQL's error codes that the engine decides by. */
@@ -53,16 +54,21 @@ export function messageOf(error: unknown): string {
   return printable(redactSecrets(text));
 }
 
-/** What a person does next, by the kind of failure; undefined when the SQL itself is at fault. */
-export function nextStepFor(error: unknown): string | undefined {
+/**
+ * What a person does next, by the kind of failure; undefined when the SQL itself is at fault.
+ * @param statement the one that met the error, where it is known
+ */
+export function nextStepFor(error: unknown, statement?: string): string | undefined {
   const code = stateOf(error);
   switch (code ?? "") {
     case sqlState.diskFull:
       return "free space on the server's volume or enlarge it, then run the same command again";
     case sqlState.readOnlyTransaction:
       return "connect to the primary with a role that may write, then run the same command again";
-    case sqlState.noRight:
-      return "grant the right that is missing, or connect as the owner; then run the same command again";
+    case sqlState.noRight: {
+      const command = error instanceof DatabaseError && commandForMissingRight(error, statement);
+      return `${command || "grant the right that is missing"}, or connect as the owner; then run the same command again`;
+    }
     case sqlState.lockNotAvailable:
     case sqlState.deadlockDetected:
       return "wait until the sessions named above have ended, or end them; then run the same command again";

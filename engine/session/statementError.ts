@@ -35,7 +35,7 @@ export function explainStatementError(
   return new UserError(
     `Migration ${migration} failed: ${messageOf(error)}${code}.`,
     [...place, ...(error instanceof DatabaseError ? factsOf(error) : []), ...extra, kept],
-    nextStepFor(error) ??
+    nextStepFor(error, statement?.text) ??
       `correct ${file.shownPath}, then run the same command again: it goes on where this stopped`,
   );
 }

@@ -394,7 +394,7 @@ describe("applying migrations", () => {
       await refusal({ connect }),
       [
         `UserError: PostgreSQL refused: permission denied for database ${database.name} (42501).`,
-        "Next: grant the right that is missing, or connect as the owner; then run the same command again",
+        `Next: GRANT CREATE ON DATABASE ${database.name} TO <role>, or connect as the owner; then run the same command again`,
       ].join("\n  "),
     );
     const wrong = () => database.connect({ user: "poor", password: "canary-wrong" });
