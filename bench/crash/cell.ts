@@ -46,7 +46,7 @@ export async function runCell(
     const url = urlOf(server, server.port, database);
     let ended: () => void = () => undefined;
     const ready = new Promise<void>((resolve) => (ended = resolve));
-    const { proxy, engine } = await startCrashing(laboratory, cell, database, ended);
+    const { proxy, engine, scene } = await startCrashing(laboratory, cell, database, ended);
     const exit = new Promise<void>((resolve) => {
       engine.once("exit", () => {
         resolve();
@@ -60,6 +60,7 @@ export async function runCell(
       if (!isOver) return "the run that was struck did not end";
       if (!proxy.struck()) return "the step was never reached";
       await ready;
+      if (!scene.isInside) return "the statement never waited for the snapshot";
       const again = runEngine(url, folder).then(
         () => undefined,
         (error: unknown) => (error instanceof Error ? error.message : String(error)),
@@ -78,23 +79,33 @@ export async function runCell(
   });
 }
 
+interface Scene {
+  struck?: Omit<Struck, "connection">;
+  /** The session whose snapshot holds the statement up. */
+  holder?: Client;
+  /** Whether the statement was held up when the crash came. */
+  isInside: boolean;
+}
+
 async function startCrashing(
   { server, folder }: Laboratory,
   { step, crash, delay }: Cell,
   database: string,
   ended: () => void,
-): Promise<{ proxy: FaultyProxy; engine: ChildProcess }> {
+): Promise<{ proxy: FaultyProxy; engine: ChildProcess; scene: Scene }> {
   const strike = crashes[crash];
   if (strike === undefined) throw new Error(`There is no crash called ${crash}.`);
-  const scene: { struck?: Omit<Struck, "connection">; holder?: Client } = {};
+  const scene: Scene = { isInside: true };
   const proxy = await startFaultyProxy(server, {
     hits: matcherOf(step),
     placement: step.placement,
     prepare: async () => {
       if (step.heldBySnapshot === true) scene.holder = await openSnapshot(server, database);
     },
-    untilInside: (connection) =>
-      scene.holder === undefined ? sleep(delay) : untilWaiting(server, connection),
+    untilInside: async (connection) => {
+      if (scene.holder === undefined) await sleep(delay);
+      else scene.isInside = await untilWaiting(server, connection);
+    },
     strike: async (connection) => {
       if (scene.struck === undefined) throw new Error("a statement came before the engine");
       try {
@@ -111,28 +122,29 @@ async function startCrashing(
     { stdio: "ignore" },
   );
   scene.struck = { server, proxy, engine };
-  return { proxy, engine };
+  return { proxy, engine, scene };
 }
 
 async function openSnapshot(server: OwnServer, database: string): Promise<Client> {
   const client = new Client({ connectionString: urlOf(server, server.port, database) });
   client.on("error", () => undefined);
   await client.connect();
-  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM stock");
+  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM stock, readings LIMIT 1");
   return client;
 }
 
-function untilWaiting(server: OwnServer, { backendPid }: ProxiedConnection): Promise<void> {
+/** false when it has not come to wait for the snapshot within five seconds. */
+function untilWaiting(server: OwnServer, { backendPid }: ProxiedConnection): Promise<boolean> {
   return onServer(server, async (client) => {
     for (let left = 500; left > 0; left--) {
       const { rowCount } = await client.query(
         "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'virtualxid'",
         [backendPid],
       );
-      if (rowCount === 1) return;
+      if (rowCount === 1) return true;
       await sleep(10);
     }
-    throw new Error("the statement never waited for the snapshot");
+    return false;
   });
 }
 
