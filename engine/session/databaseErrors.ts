@@ -66,8 +66,9 @@ export function nextStepFor(error: unknown, statement?: string): string | undefi
     case sqlState.readOnlyTransaction:
       return "connect to the primary with a role that may write, then run the same command again";
     case sqlState.noRight: {
-      const command = error instanceof DatabaseError && commandForMissingRight(error, statement);
-      return `${command || "grant the right that is missing"}, or connect as the owner; then run the same command again`;
+      const command =
+        error instanceof DatabaseError ? commandForMissingRight(error, statement) : undefined;
+      return `${command ?? "grant the right that is missing"}, or connect as the owner; then run the same command again`;
     }
     case sqlState.lockNotAvailable:
     case sqlState.deadlockDetected:
