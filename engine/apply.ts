@@ -16,7 +16,7 @@ import { ensureWritable, type Session, withSession } from "./session/session";
 import { synchronise } from "./sync/synchronise";
 
 export interface ApplyOptions {
-  /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
+  /** Gives a fresh connected session of the role that owns the schema; called twice, and once more a worker of a backfill. */
   readonly connect: () => Promise<Client>;
   /** ALL migrations of the folder, also those after `through`: the journal is compared with all. */
   readonly migrations: readonly Migration[];
@@ -126,7 +126,11 @@ async function runLocked(
     for (const migration of pending) {
       const begun = Date.now();
       onProgress({ event: "begun", migration: migration.id, message: "applying" });
-      await applyMigration({ run, lock, onProgress, deadlines }, migration, current);
+      await applyMigration(
+        { run, lock, connect: options.connect, onProgress, deadlines },
+        migration,
+        current,
+      );
       const milliseconds = Date.now() - begun;
       times.set(migration.id, milliseconds);
       const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
@@ -144,6 +148,7 @@ async function runLocked(
 interface Work {
   readonly run: Run;
   readonly lock: RunLock;
+  readonly connect: () => Promise<Client>;
   readonly onProgress: OnProgress;
   readonly deadlines: Deadlines;
 }

@@ -108,7 +108,10 @@ async function contractLocked(
       const state = stateIn(journal, migration.id);
       if (state === "done") continue;
       waits = await whyContractWaits(client, migration, state, options.oldRoles);
-      waits ??= await contractMigration({ run, lock, migration, onProgress, deadlines }, state);
+      waits ??= await contractMigration(
+        { run, lock, connect: options.connect, migration, onProgress, deadlines },
+        state,
+      );
       if (waits !== undefined) break;
       contracted.add(migration.id);
     }

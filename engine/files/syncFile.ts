@@ -8,6 +8,17 @@ const column = z.string().min(1);
 const expressions = z.record(column, z.string().min(1));
 const table = z.string().regex(/^[^.]+(\.[^.]+)?$/, { error: "must be table or schema.table" });
 const rejects = z.enum(["block", "allow-null"]).default("block");
+/** What every kind may say of its backfill. */
+const filling = {
+  rejects,
+  /** Sessions that fill at the same time, each its own range of the key. */
+  workers: z.number().int().min(1).max(16).default(1),
+  /**
+   * B-tree indexes of the new columns, name by name a list of what they are of, each as CREATE INDEX
+   * writes it. Built when all rows are filled: until then no row's update has to touch any index.
+   */
+  indexes: z.record(column, z.array(z.string().min(1)).min(1)).default({}),
+};
 
 /** kind columns: old and new columns of one row, each computed from the other side. */
 const columnShape = z
@@ -21,7 +32,7 @@ const columnShape = z
     new: z.array(column).min(1),
     forward: expressions,
     reverse: expressions,
-    rejects,
+    ...filling,
   })
   .superRefine((sync, context) => {
     const compare = (key: "forward" | "reverse", columns: string[]): void => {
@@ -45,7 +56,7 @@ const lookupShape = z.strictObject({
   name: column,
   id: column,
   references: z.strictObject({ table, id: column, name: column }),
-  rejects,
+  ...filling,
 });
 
 export type ColumnSync = z.output<typeof columnShape>;

@@ -2,6 +2,7 @@ import type { Run, StepKey } from "./journalWriter";
 import type { Migration, MigrationFile } from "../files/migration";
 import type { OnProgress } from "../progress";
 import type { RunLock } from "../session/runLock";
+import type { Connect } from "../session/session";
 import type { Segment } from "../sql/segments";
 
 /** How long a run waits for others, in seconds. */
@@ -18,6 +19,8 @@ export interface Deadlines {
 export interface MigrationRun {
   readonly run: Run;
   readonly lock: RunLock;
+  /** For workers that need a session of their own. */
+  readonly connect: Connect;
   readonly migration: Migration;
   readonly onProgress: OnProgress;
   readonly deadlines: Deadlines;

@@ -13,8 +13,9 @@ import { withTransaction } from "../session/transaction";
  * - steps: one row a transaction or a statement that runs alone.
  * - acceptances: the releases that were let in, so that one may go back to them.
  * - recorded_schema: one row, the schema as the last run left it, so that drift can be shown.
- * - backfills: one row a migration with sync.yaml; `position` is the last key done, `watermark` the
- *   last key to do, both NULL or a list of texts.
+ * - backfills: a row for each worker of a migration with sync.yaml; `position` is the last key done,
+ *   its range begins after `lower` and ends with `watermark`, each NULL or a list of texts. A person
+ *   pauses the backfill with `paused`, in any of a migration's rows.
  * - rejects: rows that do not convert, with their old values.
  * - stalls: how long others may have queued behind a lock of ours, by table: the stall budget.
  * - sync_conflicts: writes that changed both sides to values that disagree; the new side won.
@@ -118,6 +119,13 @@ const upgrades: readonly string[] = [
     epoch bigint NOT NULL REFERENCES stateful_cd.runs,
     stalled_at timestamptz NOT NULL DEFAULT clock_timestamp()
   );`,
+  `
+  ALTER TABLE stateful_cd.backfills
+    ADD COLUMN part integer NOT NULL DEFAULT 1,
+    ADD COLUMN lower json,
+    ADD COLUMN paused boolean NOT NULL DEFAULT false,
+    DROP CONSTRAINT backfills_pkey,
+    ADD PRIMARY KEY (migration, part);`,
 ];
 
 export const journalVersion = upgrades.length;

@@ -30,23 +30,30 @@ const fence = "WITH fence AS (SELECT FROM stateful_cd.journal WHERE epoch = $1 F
  * What every journal write inside a migration's own session needs: the file may have changed role
  * and search_path, and its choice must hold again after the transaction.
  */
-async function writeAsRunner(session: Session): Promise<void> {
-  await session.client.query(
-    `${runnersRole(session)}; SET LOCAL search_path = pg_catalog, pg_temp`,
-  );
+function asRunnerSql(session: Session): string {
+  return `${runnersRole(session)}; SET LOCAL search_path = pg_catalog, pg_temp`;
 }
 
-/** A short transaction for journal rows only. */
-export function withJournalTransaction<T>(run: Run, work: () => Promise<T>): Promise<T> {
-  return withTransaction(run.session.client, async () => {
-    await writeAsRunner(run.session);
-    return work();
-  });
+/**
+ * A short transaction for journal rows, and rows that belong to them.
+ * @param settings more of SET LOCAL, sent with BEGIN
+ */
+export function withJournalTransaction<T>(
+  run: Run,
+  work: () => Promise<T>,
+  settings: readonly string[] = [],
+): Promise<T> {
+  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+  return withTransaction(
+    run.session.client,
+    work,
+    [begin, asRunnerSql(run.session), ...settings].join("; "),
+  );
 }
 
 /** Lets `write` add journal rows at the end of a file's own transaction. */
 export async function asRunner(run: Run, write: () => Promise<void>): Promise<void> {
-  await writeAsRunner(run.session);
+  await run.session.client.query(asRunnerSql(run.session));
   await write();
 }
 

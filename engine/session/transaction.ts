@@ -6,9 +6,9 @@ export async function withTransaction<T>(
   work: () => Promise<T>,
   begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
 ): Promise<T> {
-  await client.query(begin);
   let result: T;
   try {
+    await client.query(begin);
     result = await work();
   } catch (error) {
     await rollback(client);

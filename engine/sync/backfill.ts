@@ -1,51 +1,76 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Batch, runBatch } from "./backfillBatch";
-import { type BackfillCursor, type KeyValues, readCursor, startCursor } from "./backfillCursor";
-import { watchingBlockers } from "../locks/blockers";
+import { type BackfillCursor, type KeyValues, readCursors, startCursors } from "./backfillCursor";
+import { keyRanges, stripesOf } from "./keyRanges";
+import { restingFor, type RestAfter } from "./pressure";
 import { sqlState, stateOf } from "../session/databaseErrors";
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "./liveSync";
-import { resetSession } from "../session/session";
+import { resetSession, withSession } from "../session/session";
 import { inShortLocks } from "./syncDdl";
 import { explainSyncError } from "./syncError";
 
-const firstBatch = 500;
+const firstBatch = 2_000;
 /** What a writer may have to wait for a row, or a rename for its warehouse. */
-const batchMilliseconds = 60;
-const mostRows = 20_000;
-/** The part of a batch's time that the server is left to others after it. */
-const restPart = 0.2;
-/** Passes that leave locked rows to the next one; after them it waits, and tells for whom. */
-const skippingPasses = 3;
-const retryMilliseconds = 200;
+const batchMilliseconds = 80;
+const mostRows = 50_000;
+const retryMilliseconds = 100;
 const tellEachMilliseconds = 1_000;
 
 /**
- * Fills the new columns of all rows that were there at the start, in batches by the table's key.
- * A batch and its cursor are one transaction, so that a killed backfill goes on where it was.
- * Rows that others hold are come back to in a later pass.
+ * Fills the new columns of all rows that were there at the start, in batches by the table's key,
+ * by one worker or several on ranges of their own. A batch and its cursor are one transaction, so
+ * that a killed backfill goes on where it was. Rows that others hold are left to be mended.
  */
 export async function backfill(work: MigrationRun, live: LiveSync): Promise<void> {
-  const { run, migration, lock } = work;
+  const { run, migration } = work;
   await resetSession(run.session);
-  let cursor = (await readCursor(run.session.client, migration.id)) ?? (await begin(work, live));
+  const found = await readCursors(run.session.client, migration.id);
+  const cursors = found.length > 0 ? found : await begin(work, live);
+  const stripes = await stripesOf(run.session.client, live);
+  const tell = progressOf(work, live, cursors);
+  const [first, ...others] = cursors.filter(({ finished }) => !finished);
+  if (first === undefined) return;
+  await withWorkers(work, others.length, async (workers) => {
+    const all = [work, ...workers];
+    const pids = all.map((worker) => worker.run.session.facts.backendPid);
+    const rest = restingFor(work, live, pids);
+    const parts = [first, ...others].map((cursor, index) =>
+      fillPart(all[index] ?? work, live, { cursor, stripes, rest, tell }),
+    );
+    // All have come to a standstill before the first failure is told: none writes after its run.
+    const outcomes = await Promise.allSettled(parts);
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  });
+}
+
+interface Part {
+  readonly cursor: BackfillCursor;
+  readonly stripes: number;
+  readonly rest: RestAfter;
+  readonly tell: (cursor: BackfillCursor) => void;
+}
+
+async function fillPart(
+  work: MigrationRun,
+  live: LiveSync,
+  { cursor: from, stripes, rest, tell }: Part,
+): Promise<void> {
+  let cursor = from;
   let size = firstBatch;
-  let pass = 1;
   let tried = Date.now();
-  const tell = progressOf(work, live, cursor.seen);
   while (!cursor.finished) {
-    lock.ensureHeld();
+    work.lock.ensureHeld();
     const started = Date.now();
-    const blockers: string[] = [];
+    let longest: number;
     try {
-      cursor = await withBlockers(work, blockers, () =>
-        fillNext(work, live, cursor, size, pass <= skippingPasses),
-      );
+      ({ cursor, longest } = await fillNext(work, live, cursor, { size, stripes }));
     } catch (error) {
       const waited = work.deadlines.lockSeconds;
       if (!isInTheWay(error) || Date.now() - tried > waited * 1000) {
-        const extra = isInTheWay(error) ? [...blockers, `Tried for ${waited} s.`] : [];
+        const extra = isInTheWay(error) ? [`Tried for ${waited} s.`] : [];
         throw explainSyncError(error, work, "filling the new columns", extra);
       }
       size = Math.max(1, Math.floor(size / 2));
@@ -53,13 +78,10 @@ export async function backfill(work: MigrationRun, live: LiveSync): Promise<void
       continue;
     }
     tried = Date.now();
-    const took = tried - started;
-    const factor = Math.min(2, Math.max(0.5, batchMilliseconds / Math.max(1, took)));
+    const factor = Math.min(4, Math.max(0.5, batchMilliseconds / Math.max(1, longest)));
     size = Math.round(Math.min(mostRows, Math.max(1, size * factor)));
     tell(cursor);
-    const isNewPass = cursor.position === null && !cursor.finished;
-    if (isNewPass) pass += 1;
-    if (!cursor.finished) await sleep(isNewPass ? retryMilliseconds : took * restPart);
+    if (!cursor.finished && (await rest(tried - started))) size = Math.max(1, size >> 1);
   }
 }
 
@@ -68,76 +90,72 @@ async function fillNext(
   work: MigrationRun,
   live: LiveSync,
   cursor: BackfillCursor,
-  size: number,
-  maySkip: boolean,
-): Promise<BackfillCursor> {
-  const batch: Batch = { size, skipLocked: false };
+  batch: Omit<Batch, "skipLocked">,
+): Promise<{ cursor: BackfillCursor; longest: number }> {
   try {
-    return await runBatch(work, live, cursor, batch);
+    return await runBatch(work, live, cursor, { ...batch, skipLocked: false });
   } catch (error) {
-    if (!isInTheWay(error) || !maySkip) throw error;
+    if (!isInTheWay(error)) throw error;
     return runBatch(work, live, cursor, { ...batch, skipLocked: true });
   }
 }
 
-async function withBlockers<T>(
-  { lock, run }: MigrationRun,
-  blockers: string[],
-  fill: () => Promise<T>,
-): Promise<T> {
-  return watchingBlockers(lock.session, run.session, async (seen) => {
-    try {
-      return await fill();
-    } finally {
-      blockers.push(...seen.blockers.map(({ description }) => `blocked by ${description}`));
-    }
-  });
-}
-
-/** A row lock held by others, a deadlock, or a row that was just renamed under the batch. */
+/** A row lock held by others, or a deadlock. */
 function isInTheWay(error: unknown): boolean {
-  const states: unknown[] = [
-    sqlState.lockNotAvailable,
-    sqlState.deadlockDetected,
-    sqlState.foreignKeyViolation,
-  ];
+  const states: unknown[] = [sqlState.lockNotAvailable, sqlState.deadlockDetected];
   return states.includes(stateOf(error));
 }
 
-async function begin(work: MigrationRun, live: LiveSync): Promise<BackfillCursor> {
+async function begin(work: MigrationRun, live: LiveSync): Promise<BackfillCursor[]> {
   const { run, migration } = work;
   const { client } = run.session;
-  const { table } = live;
-  await inShortLocks(work, `analysing ${table.shown}`, [`ANALYZE ${table.sql}`]);
-  const columns = table.key.map(({ name }) => client.escapeIdentifier(name));
-  const { rows } = await client.query<{ key: KeyValues }>(
-    `SELECT json_build_array(${columns.map((name) => `${name}::text`).join(", ")}) AS key
-       FROM ${table.sql} ORDER BY ${columns.map((name) => `${name} DESC`).join(", ")} LIMIT 1`,
-  );
-  return withJournalTransaction(run, () => startCursor(run, migration.id, rows[0]?.key ?? null));
+  await inShortLocks(work, `analysing ${live.table.shown}`, [`ANALYZE ${live.table.sql}`]);
+  const ends: (KeyValues | null)[] = await keyRanges(client, live);
+  return withJournalTransaction(run, () => startCursors(run, migration.id, ends));
 }
 
-/** Lines with rows, rate and time left, at most one a second and one at the end. */
+/** Sessions for further workers, ended with the last of them. */
+async function withWorkers(
+  work: MigrationRun,
+  count: number,
+  use: (workers: readonly MigrationRun[]) => Promise<void>,
+  workers: readonly MigrationRun[] = [],
+): Promise<void> {
+  if (workers.length === count) return use(workers);
+  await withSession(work.connect, async (session) => {
+    await resetSession(session);
+    const worker = { ...work, run: { ...work.run, session } };
+    await withWorkers(work, count, use, [...workers, worker]);
+  });
+}
+
+/** Lines with rows, rate and time left of all workers, at most one a second and one at the end. */
 function progressOf(
   { migration, onProgress }: MigrationRun,
   { table }: LiveSync,
-  before: number,
+  cursors: readonly BackfillCursor[],
 ): (cursor: BackfillCursor) => void {
+  const seenBy = new Map(cursors.map(({ part, seen }) => [part, seen]));
+  const unfinished = new Set(cursors.filter(({ finished }) => !finished).map(({ part }) => part));
+  const sum = (): number => [...seenBy.values()].reduce((total, seen) => total + seen, 0);
+  const before = sum();
   const started = Date.now();
   let told = 0;
-  return ({ seen, position, finished }) => {
+  return ({ part, seen: done, finished }) => {
+    seenBy.set(part, done);
+    if (finished) unfinished.delete(part);
+    const isLast = unfinished.size === 0;
     const now = Date.now();
-    if (!finished && position !== null && now - told < tellEachMilliseconds) return;
+    if (!isLast && now - told < tellEachMilliseconds) return;
     told = now;
-    const rate = (Math.max(0, seen - before) * 1000) / Math.max(1, now - started);
+    const seen = sum();
+    const rate = ((seen - before) * 1000) / Math.max(1, now - started);
     const total = Math.max(seen, table.estimatedRows);
     const rows = seen.toLocaleString("en-US");
     const speed = `${Math.round(rate).toLocaleString("en-US")} rows/s`;
-    const message = finished
+    const message = isLast
       ? `backfill: ${rows} rows of ${table.shown} looked at, ${speed}`
-      : position === null
-        ? `backfill: coming back to rows of ${table.shown} that others held`
-        : `backfill: ${rows} of about ${total.toLocaleString("en-US")} rows of ${table.shown}, ${speed}, ${Math.ceil((total - seen) / Math.max(1, rate))} s left`;
+      : `backfill: ${rows} of about ${total.toLocaleString("en-US")} rows of ${table.shown}, ${speed}, ${Math.ceil((total - seen) / Math.max(1, rate))} s left`;
     onProgress({ event: "backfill", migration: migration.id, message });
   };
 }

@@ -3,69 +3,115 @@ import { type BackfillCursor, type KeyValues, moveCursor } from "./backfillCurso
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "./liveSync";
+import { setFilling } from "./syncNames";
 
 /** Well below PostgreSQL's deadlock_timeout of 1 s: nobody is cancelled for the backfill's sake. */
-const rowLockMilliseconds = 50;
+export const rowLockMilliseconds = 50;
+
+/**
+ * A batch may be lost in a crash of the server, together with its cursor: the next run does it
+ * again. What comes after the backfill waits for the disk, and all batches with it.
+ */
+const settings = [
+  `SET LOCAL lock_timeout = ${rowLockMilliseconds}`,
+  "SET LOCAL synchronous_commit = off",
+  setFilling,
+];
 
 export interface Batch {
   /** How many rows of the key's range. */
   readonly size: number;
-  /** Leaves rows that others hold to a later pass instead of waiting for them. */
+  /** Transactions that share the range: each takes some rows of every page. */
+  readonly stripes: number;
+  /** Leaves rows that others hold to be mended later instead of waiting for them. */
   readonly skipLocked: boolean;
 }
 
 /**
- * Fills the next rows by the key; rows and cursor are one transaction. At the end of a pass over
- * the table it starts another one if rows were left.
- * @returns the cursor after the batch
+ * Fills the next rows by the key; rows and cursor are one transaction, the last of the batch's
+ * stripes. Of a full page the first stripe's rows have to move, with an entry in every index each;
+ * the room that they leave lets the later stripes' rows stay (HOT), without any.
+ * @returns the cursor after the batch, and how long its longest transaction took, in milliseconds
  */
 export async function runBatch(
   { run, migration }: MigrationRun,
   live: LiveSync,
   cursor: BackfillCursor,
-  { size, skipLocked }: Batch,
-): Promise<BackfillCursor> {
+  { size, stripes, skipLocked }: Batch,
+): Promise<{ cursor: BackfillCursor; longest: number }> {
   const { client } = run.session;
+  const quote = (text: string): string => client.escapeLiteral(text);
+  const after = afterOf(live, cursor, quote, (name) => client.escapeIdentifier(name));
+  let moved: BackfillCursor = cursor;
+  let range = "";
+  let longest = 0;
+  for (let stripe = 1; stripe <= stripes; stripe++) {
+    const started = Date.now();
+    await withJournalTransaction(
+      run,
+      async () => {
+        if (stripe === 1) {
+          moved = await nextOf(client, live, cursor, after, size);
+          const key = keyRow(live, (name) => client.escapeIdentifier(name));
+          const upper = moved.position ?? [];
+          if (upper.length > 0) range = `${after}${key} <= ${literalOf(live, upper, quote)}`;
+        }
+        if (range !== "") {
+          const part =
+            stripe === stripes ? "" : ` AND (t.ctid::text::point)[1]::int % ${stripes} = ${stripe}`;
+          await client.query(live.fill(`${range}${part}`, skipLocked));
+        }
+        await moveCursor(run, migration.id, stripe === stripes ? moved : cursor);
+      },
+      settings,
+    );
+    longest = Math.max(longest, Date.now() - started);
+  }
+  return { cursor: moved, longest };
+}
+
+/** Where the cursor will be after `size` more rows. */
+async function nextOf(
+  client: MigrationRun["run"]["session"]["client"],
+  live: LiveSync,
+  cursor: BackfillCursor,
+  after: string,
+  size: number,
+): Promise<BackfillCursor> {
   const { table } = live;
-  const names = table.key.map(({ name }) => client.escapeIdentifier(name));
-  const key = `ROW(${names.map((name) => `t.${name}`).join(", ")})`;
-  const literal = (values: KeyValues): string => literalOf(live, values, client.escapeLiteral);
-  return withJournalTransaction(run, async () => {
-    const moveTo = async (moved: BackfillCursor): Promise<BackfillCursor> => {
-      await moveCursor(run, migration.id, moved);
-      return moved;
-    };
-    if (cursor.watermark === null) return moveTo({ ...cursor, finished: true });
-    await client.query(`SET LOCAL lock_timeout = ${rowLockMilliseconds}`);
-    const after = cursor.position === null ? "" : `${key} > ${literal(cursor.position)} AND `;
-    const rest = `${after}${key} <= ${literal(cursor.watermark)}`;
-    const { rows } = await client.query<{ upper: KeyValues; count: number }>(
-      `SELECT json_build_array(${names.map((_, index) => `b.k${index}::text`).join(", ")}) AS upper,
-              b.n::int AS count
-         FROM (SELECT ${names.map((name, index) => `t.${name} AS k${index}`).join(", ")},
-                      row_number() OVER (ORDER BY ${names.map((name) => `t.${name}`).join(", ")}) AS n
-                 FROM ${table.sql} t WHERE ${rest} ORDER BY ${names.join(", ")} LIMIT ${size}) b
-        ORDER BY b.n DESC LIMIT 1`,
-    );
-    const [batch] = rows;
-    if (batch !== undefined) {
-      const range = `${after}${key} <= ${literal(batch.upper)}`;
-      for (const statement of live.fill(range, skipLocked)) await client.query(statement);
-      if (batch.count === size) {
-        return moveTo({ ...cursor, position: batch.upper, seen: cursor.seen + batch.count });
-      }
-    }
-    const { rowCount: left } = await client.query(
-      `SELECT FROM ${table.sql} t WHERE ${key} <= ${literal(cursor.watermark)} AND ${live.pending} LIMIT 1`,
-    );
-    if (left !== 0) return moveTo({ ...cursor, seen: 0, position: null });
-    return moveTo({
-      ...cursor,
-      position: batch?.upper ?? cursor.position,
-      seen: cursor.seen + (batch?.count ?? 0),
-      finished: true,
-    });
-  });
+  const { watermark } = cursor;
+  if (watermark === null) return { ...cursor, finished: true };
+  const quote = (name: string): string => client.escapeIdentifier(name);
+  const names = table.key.map(({ name }) => `t.${quote(name)}`);
+  const rest = `${table.sql} t WHERE ${after}${keyRow(live, quote)} <= ${literalOf(live, watermark, (text) => client.escapeLiteral(text))}`;
+  const { rows } = await client.query<{ upper: KeyValues }>(
+    `SELECT json_build_array(${names.map((name) => `${name}::text`).join(", ")}) AS upper
+       FROM ${rest} ORDER BY ${names.join(", ")} LIMIT 1 OFFSET ${size - 1}`,
+  );
+  const [batch] = rows;
+  if (batch !== undefined) {
+    return { ...cursor, position: batch.upper, seen: cursor.seen + size };
+  }
+  const { rows: left } = await client.query<{ count: number }>(
+    `SELECT count(*)::float8 AS count FROM ${rest}`,
+  );
+  const seen = cursor.seen + (left[0]?.count ?? 0);
+  return { ...cursor, position: watermark, seen, finished: true };
+}
+
+function keyRow({ table }: LiveSync, quote: (name: string) => string): string {
+  return `ROW(${table.key.map(({ name }) => `t.${quote(name)}`).join(", ")})`;
+}
+
+function afterOf(
+  live: LiveSync,
+  { position, lower }: BackfillCursor,
+  quote: (text: string) => string,
+  quoteName: (name: string) => string,
+): string {
+  const from = position ?? lower;
+  if (from === null) return "";
+  return `${keyRow(live, quoteName)} > ${literalOf(live, from, quote)} AND `;
 }
 
 function literalOf(

@@ -135,21 +135,27 @@ END`;
     summary: `${table.shown}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`,
     locked: [table],
     indexes: [],
+    laterIndexes: Object.entries(sync.indexes).map(([index, elements]) => ({
+      table,
+      name: index,
+      isUnique: false,
+      elements,
+    })),
     uninstall,
     install,
     triggers: triggers.map((name) => ({ table: table.sql, name })),
     calledByWriters: sync.new.map((_, index) => own(`_forward_${index + 1}`)),
+    filled: sync.new,
+    workers: sync.workers,
     fill: (range, skipLocked) => {
       const set = `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})`;
-      if (!skipLocked) return [`${set} WHERE ${range} AND ${disagrees("t")}`];
+      if (!skipLocked) return `${set} WHERE ${range} AND ${disagrees("t")}`;
       const free = `SELECT ${keyColumns(table, "t", q)} FROM ${table.sql} t
         WHERE ${range} AND ${disagrees("t")} FOR NO KEY UPDATE SKIP LOCKED`;
-      return [
-        `WITH free AS MATERIALIZED (${free}) ${set} FROM free
-          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`,
-      ];
+      return `WITH free AS MATERIALIZED (${free}) ${set} FROM free
+          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
-    pending: disagrees("t"),
+    mend: { from: `${table.sql} t`, where: disagrees("t"), values: forward("t") },
     oldValues: jsonOf(sync.old, q),
     rejected,
     rejects: sync.rejects,

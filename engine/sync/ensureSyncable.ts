@@ -91,6 +91,7 @@ function lookupProblems(
   }
   for (const column of [sync.name, sync.id]) {
     if (table === undefined || table.leading.includes(column)) continue;
+    if (Object.values(sync.indexes).some(([first]) => first === column)) continue;
     problems.push(
       `${table.shown} has no index that begins with ${column}, by which a rename finds its rows.`,
     );

@@ -8,11 +8,13 @@ export interface SyncAudit {
   readonly query: string;
 }
 
-/** A unique index that a sync needs, built concurrently. */
+/** A B-tree index that a sync needs, built concurrently. */
 export interface SyncIndex {
   readonly table: SyncTable;
   readonly name: string;
-  readonly columns: readonly string[];
+  readonly isUnique: boolean;
+  /** What it is of, each as SQL. */
+  readonly elements: readonly string[];
 }
 
 /**
@@ -25,7 +27,10 @@ export interface LiveSync {
   readonly summary: string;
   /** Tables whose rows or triggers change, in the order in which they are locked. */
   readonly locked: readonly SyncTable[];
+  /** Built before the triggers. */
   readonly indexes: readonly SyncIndex[];
+  /** Built once the rows are filled. */
+  readonly laterIndexes: readonly SyncIndex[];
   /** Removes what `install` has made, as far as it is there. */
   readonly uninstall: readonly string[];
   /** Functions and triggers; runs after `uninstall`, in its transaction. */
@@ -34,22 +39,43 @@ export interface LiveSync {
   readonly triggers: readonly { readonly table: string; readonly name: string }[];
   /** Functions of the sync that every writer calls. */
   readonly calledByWriters: readonly string[];
+  /** The columns that the backfill writes. */
+  readonly filled: readonly string[];
+  /** Sessions that fill at the same time. */
+  readonly workers: number;
   /**
-   * Locks what the backfill of a range reads, and fills the range.
-   * @param skipLocked leaves out rows that others hold: those stay `pending`
+   * One statement that fills the rows of a range that disagree.
+   * @param skipLocked leaves out rows that others hold
    */
-  readonly fill: (range: string, skipLocked: boolean) => readonly string[];
-  /** A condition on `t`: the row is still to be filled, and can be. */
-  readonly pending: string;
+  readonly fill: (range: string, skipLocked: boolean) => string;
+  /** Brings a row of `t` that disagrees to what the old side says. */
+  readonly mend: SyncMend;
   /** Old columns as json, of `t`. */
   readonly oldValues: string;
   /** A condition on `t`: the row is filled as far as it can be, and that is not at all. */
   readonly rejected: string;
   readonly rejects: "block" | "allow-null";
   readonly audits: readonly SyncAudit[];
-  /** Constraints that were added NOT VALID: the table quoted, the name as it is. */
-  readonly constraints: readonly { readonly table: string; readonly name: string }[];
+  /**
+   * Added NOT VALID once the rows are filled, then validated: the table quoted, the name as it is.
+   * From then on no writer can make a row wrong that was right.
+   */
+  readonly constraints: readonly {
+    readonly table: string;
+    readonly name: string;
+    readonly definition: string;
+  }[];
   readonly contract: SyncContract;
+}
+
+/** How a row that disagrees is found and set right. */
+export interface SyncMend {
+  /** What `t` has to be joined with, after FROM. */
+  readonly from: string;
+  /** A condition: the row disagrees. */
+  readonly where: string;
+  /** The values of `filled`, each as SQL over `from`. */
+  readonly values: readonly string[];
 }
 
 /** What ends a sync: an archive of the old columns. */

@@ -1,12 +1,14 @@
 import type { Quoting } from "./columnSync";
 import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
-import { archivedName, cutName, syncTriggerPrefix } from "./syncNames";
+import { archivedName, cutName, isFilling, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 
 /**
  * A row that names a row of another table, and refers to it by id. A composite foreign key with
- * ON UPDATE CASCADE holds the two together: a rename on either side reaches every row.
+ * ON UPDATE CASCADE holds the two together: a rename on either side reaches every row. It is added
+ * when the rows are filled; until then, while nobody reads an id yet, the triggers do what they
+ * can, and what slips past them is mended under the key (docs/decisions/dual-write.md).
  *
  * The functions run as their owner, as PostgreSQL's own foreign keys do: whoever may write the one
  * table need not be allowed to lock rows of the other.
@@ -67,12 +69,13 @@ BEGIN
   END IF;
   RETURN NEW;
 END`;
-  // A row that has no id yet follows a rename by its name; one whose name appears is adopted.
+  // A row that has no id yet follows a rename by its name, as does one with it as long as there is no
+  // foreign key that takes it along; one whose name appears is adopted.
   const adoptBody = `
 BEGIN
-  IF TG_OP = 'UPDATE' AND OLD.${targetName} IS DISTINCT FROM NEW.${targetName} THEN
-    UPDATE ${table.sql} SET ${id} = NEW.${targetId}
-     WHERE ${name} = OLD.${targetName} AND ${id} IS NULL;
+  IF TG_OP = 'UPDATE' THEN
+    UPDATE ${table.sql} SET ${id} = NEW.${targetId}, ${name} = NEW.${targetName}
+     WHERE ${name} = OLD.${targetName} AND (${id} IS NULL OR ${id} = OLD.${targetId});
   END IF;
   UPDATE ${table.sql} SET ${id} = NEW.${targetId}
    WHERE ${name} = NEW.${targetName} AND ${id} IS NULL;
@@ -90,8 +93,8 @@ END`;
   const wasNotNull =
     sync.rejects === "block" &&
     (table.columns.find((column) => column.name === sync.name)?.notNull ?? false);
-  const pending = `EXISTS (SELECT FROM ${target.sql} r
-      WHERE r.${targetName} = t.${name} AND t.${id} IS DISTINCT FROM r.${targetId})`;
+  const join = `${table.sql} t LEFT JOIN ${target.sql} r ON r.${targetName} = t.${name}`;
+  const disagrees = `t.${id} IS DISTINCT FROM r.${targetId}`;
 
   return {
     table,
@@ -101,9 +104,15 @@ END`;
     indexes: [
       ...(isUnique([sync.references.name])
         ? []
-        : [{ table: target, name: byName, columns: [sync.references.name] }]),
-      { table: target, name: byIdAndName, columns: [sync.references.id, sync.references.name] },
+        : [{ table: target, name: byName, isUnique: true, elements: [targetName] }]),
+      { table: target, name: byIdAndName, isUnique: true, elements: [targetId, targetName] },
     ],
+    laterIndexes: Object.entries(sync.indexes).map(([index, elements]) => ({
+      table,
+      name: index,
+      isUnique: false,
+      elements,
+    })),
     uninstall: [
       `ALTER TABLE ${table.sql} DROP CONSTRAINT IF EXISTS ${q(both)}`,
       ...triggers.map((on) => `DROP TRIGGER IF EXISTS ${trigger(on.part)} ON ${on.table}`),
@@ -117,7 +126,8 @@ END`;
          EXECUTE FUNCTION ${own("")}()`,
       // Not for every row without an id: that would lock the other table where nobody expects it.
       `CREATE TRIGGER ${trigger("update")} BEFORE UPDATE ON ${table.sql} FOR EACH ROW
-         WHEN (OLD.${name} IS DISTINCT FROM NEW.${name} OR OLD.${id} IS DISTINCT FROM NEW.${id}
+         WHEN (OLD.${name} IS DISTINCT FROM NEW.${name}
+               OR OLD.${id} IS DISTINCT FROM NEW.${id} AND NOT ${isFilling}
                OR NEW.${id} IS NULL AND ${keyMoved}) EXECUTE FUNCTION ${own("")}()`,
       `CREATE TRIGGER ${trigger("adopt_insert")} AFTER INSERT ON ${target.sql} FOR EACH ROW
          EXECUTE FUNCTION ${own("_adopt")}()`,
@@ -125,38 +135,27 @@ END`;
          WHEN (OLD.${targetName} IS DISTINCT FROM NEW.${targetName}
                OR OLD.${targetId} IS DISTINCT FROM NEW.${targetId})
          EXECUTE FUNCTION ${own("_adopt")}()`,
-      `ALTER TABLE ${table.sql} ADD CONSTRAINT ${q(both)} FOREIGN KEY (${id}, ${name})
-         REFERENCES ${target.sql} (${targetId}, ${targetName}) ON UPDATE CASCADE NOT VALID`,
     ],
     triggers: triggers.map((on) => ({
       table: on.table,
       name: `${syncTriggerPrefix}${tag}_${on.part}`,
     })),
     calledByWriters: [],
+    filled: [sync.id],
+    workers: sync.workers,
     fill: (range, skipLocked) => {
-      // In a rename's order: what is referred to first.
-      const places = `SELECT r.${targetId} AS id, r.${targetName} AS name FROM ${target.sql} r
-        WHERE r.${targetName} IN (SELECT t.${name} FROM ${table.sql} t WHERE ${range})
-        ORDER BY r.${targetId} FOR KEY SHARE`;
+      const found = `r.${targetName} = t.${name} AND ${disagrees}`;
       if (!skipLocked) {
-        return [
-          `SELECT count(*) FROM (${places}) places`,
-          `UPDATE ${table.sql} t SET ${id} = r.${targetId} FROM ${target.sql} r
-            WHERE ${range} AND r.${targetName} = t.${name} AND t.${id} IS DISTINCT FROM r.${targetId}`,
-        ];
+        return `UPDATE ${table.sql} t SET ${id} = r.${targetId} FROM ${target.sql} r WHERE ${range} AND ${found}`;
       }
-      return [
-        `WITH places AS MATERIALIZED (${places} SKIP LOCKED),
-              free AS MATERIALIZED (
-                SELECT ${keyColumns(table, "t", q)}, t.${name} AS stateful_cd_name FROM ${table.sql} t
-                 WHERE ${range} AND t.${name} IN (SELECT name FROM places)
-                   AND ${pending} FOR NO KEY UPDATE OF t SKIP LOCKED)
-         UPDATE ${table.sql} t SET ${id} = places.id
-           FROM free JOIN places ON places.name = free.stateful_cd_name
-          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`,
-      ];
+      return `WITH free AS MATERIALIZED (
+                SELECT ${keyColumns(table, "t", q)}, r.${targetId} AS stateful_cd_id
+                  FROM ${table.sql} t JOIN ${target.sql} r ON ${found}
+                 WHERE ${range} FOR NO KEY UPDATE OF t SKIP LOCKED)
+         UPDATE ${table.sql} t SET ${id} = free.stateful_cd_id FROM free
+          WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
-    pending,
+    mend: { from: join, where: disagrees, values: [`r.${targetId}`] },
     oldValues: jsonOf([sync.name], q),
     rejected,
     rejects: sync.rejects,
@@ -175,7 +174,14 @@ END`;
         ? [{ problem: `name no row of ${target.shown}`, query: rowsWhere(rejected) }]
         : []),
     ],
-    constraints: [{ table: table.sql, name: both }],
+    constraints: [
+      {
+        table: table.sql,
+        name: both,
+        definition: `FOREIGN KEY (${id}, ${name})
+          REFERENCES ${target.sql} (${targetId}, ${targetName}) ON UPDATE CASCADE`,
+      },
+    ],
     contract: {
       prepare: [
         {

@@ -1,6 +1,7 @@
 import { UserError } from "../../userError";
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
+import type { LiveSync } from "./liveSync";
 import { resetSession } from "../session/session";
 import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { StillBlocked } from "../locks/stillBlocked";
@@ -57,5 +58,24 @@ export async function validateConstraint(
   const quotedName = work.run.session.client.escapeIdentifier(name);
   await inShortLocks(work, `validating ${name} on ${table}`, [
     `ALTER TABLE ${table} VALIDATE CONSTRAINT ${quotedName}`,
+  ]);
+}
+
+/** Adds a constraint that may be there already, without looking at the rows. */
+export async function addConstraint(
+  work: MigrationRun,
+  live: LiveSync,
+  { table, name, definition }: LiveSync["constraints"][number],
+): Promise<void> {
+  const { client } = work.run.session;
+  const { rowCount } = await client.query(
+    "SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2",
+    [table, name],
+  );
+  if (rowCount !== 0) return;
+  const locked = live.locked.map(({ sql }) => sql).join(", ");
+  await inShortLocks(work, `adding ${name} to ${table}`, [
+    `LOCK TABLE ${locked} IN SHARE ROW EXCLUSIVE MODE`,
+    `ALTER TABLE ${table} ADD CONSTRAINT ${client.escapeIdentifier(name)} ${definition} NOT VALID`,
   ]);
 }

@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { createIndexRecovery } from "../steps/concurrentIndex";
 import type { MigrationRun } from "../journal/fileContext";
-import type { LiveSync, SyncIndex } from "./liveSync";
+import type { SyncIndex } from "./liveSync";
 import { parse } from "../sql/parser";
 import { resetSession } from "../session/session";
 import { printable } from "../sql/sourceText";
@@ -11,12 +11,15 @@ import { explainSyncError } from "./syncError";
 const shownRows = 10;
 
 /**
- * Builds the unique indexes that a sync needs, without blocking writers.
+ * Builds indexes that a sync needs, without blocking writers.
  * @throws UserError with the rows that stand against uniqueness
  */
-export async function buildIndexes(work: MigrationRun, live: LiveSync): Promise<void> {
+export async function buildIndexes(
+  work: MigrationRun,
+  indexes: readonly SyncIndex[],
+): Promise<void> {
   const { client } = work.run.session;
-  for (const index of live.indexes) {
+  for (const index of indexes) {
     await ensureNoDuplicates(client, work, index);
     await resetSession(work.run.session);
     try {
@@ -29,11 +32,14 @@ export async function buildIndexes(work: MigrationRun, live: LiveSync): Promise<
   }
 }
 
-async function build(work: MigrationRun, { table, name, columns }: SyncIndex): Promise<void> {
+async function build(
+  work: MigrationRun,
+  { table, name, isUnique, elements }: SyncIndex,
+): Promise<void> {
   const { run, lock, migration, deadlines, onProgress } = work;
   const { client } = run.session;
-  const list = columns.map((column) => client.escapeIdentifier(column)).join(", ");
-  const text = `CREATE UNIQUE INDEX CONCURRENTLY ${client.escapeIdentifier(name)} ON ${table.sql} (${list})`;
+  const kind = isUnique ? "UNIQUE INDEX" : "INDEX";
+  const text = `CREATE ${kind} CONCURRENTLY ${client.escapeIdentifier(name)} ON ${table.sql} (${elements.join(", ")})`;
   const parsed = await parse(text);
   const [statement] = "mistake" in parsed ? [] : parsed.statements;
   if (statement === undefined) throw new Error(`not a statement: ${text}`);
@@ -63,9 +69,10 @@ async function build(work: MigrationRun, { table, name, columns }: SyncIndex): P
 async function ensureNoDuplicates(
   client: Client,
   { migration }: MigrationRun,
-  { table, columns }: SyncIndex,
+  { table, isUnique, elements }: SyncIndex,
 ): Promise<void> {
-  const list = columns.map((column) => client.escapeIdentifier(column)).join(", ");
+  if (!isUnique) return;
+  const list = elements.join(", ");
   const { rows } = await client.query<{ shown: unknown; times: string }>(
     `SELECT json_build_array(${list}) AS shown, count(*) AS times FROM ${table.sql}
       WHERE num_nulls(${list}) = 0 GROUP BY ${list} HAVING count(*) > 1
@@ -73,7 +80,7 @@ async function ensureNoDuplicates(
   );
   if (rows.length === 0) return;
   throw new UserError(
-    `Migration ${migration.id} needs ${columns.join(", ")} of ${table.shown} to be unique, and it is not.`,
+    `Migration ${migration.id} needs ${list.replaceAll('"', "")} of ${table.shown} to be unique, and it is not.`,
     [
       ...rows
         .slice(0, shownRows)

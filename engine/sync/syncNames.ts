@@ -8,6 +8,14 @@ export const syncTriggerPrefix = "~stateful_cd_";
 const longestTag = 24;
 const longestName = 63;
 
+/**
+ * A condition that only the backfill's own transactions fulfil: what they write needs no trigger, for
+ * it is by construction what a trigger would make of it. Anybody may pretend; then a foreign key
+ * refuses what does not agree.
+ */
+export const isFilling = "coalesce(current_setting('stateful_cd.filling', true), '') = 'on'";
+export const setFilling = "SET LOCAL stateful_cd.filling = 'on'";
+
 /** What tells the objects of one migration's sync from those of another's: its number. */
 export function syncTagOf({ number }: Pick<Migration, "number">): string {
   return number.length <= longestTag

@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { audit, type Finding } from "./audit";
 import { backfill } from "./backfill";
-import { dropCursor } from "./backfillCursor";
+import { dropCursors } from "./backfillCursor";
 import { verify } from "../steps/checks";
 import type { MigrationRun } from "../journal/fileContext";
 import type { MigrationState } from "../journal/journal";
@@ -11,8 +11,9 @@ import type { LiveSync } from "./liveSync";
 import { planSync } from "./planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
+import { mend } from "./mend";
 import { buildIndexes } from "./syncIndexes";
-import { inShortLocks, validateConstraint } from "./syncDdl";
+import { addConstraint, inShortLocks, validateConstraint } from "./syncDdl";
 
 /**
  * Takes a migration with sync.yaml from expanded to verified: triggers, backfill, audit, checks.
@@ -27,10 +28,11 @@ export async function synchronise(work: MigrationRun, state: MigrationState): Pr
   if (state === "expanded" || state === "blocked") await install(work, live, state);
   if (state !== "backfilled") {
     await backfill(work, live);
-    await settle(work, live);
+    await withJournalTransaction(run, () =>
+      advance(run, migration.id, "backfilling", "backfilled"),
+    );
   }
-  for (const constraint of live.constraints) await validateConstraint(work, constraint);
-  await resetSession(run.session);
+  await settle(work, live);
   const [finding] = await audit(client, live);
   if (finding !== undefined) throw await block(work, "backfilled", finding, live);
   await verify(run, migration, "backfilled");
@@ -43,7 +45,7 @@ async function install(
   from: "expanded" | "blocked",
 ): Promise<void> {
   const { run, migration, onProgress } = work;
-  await buildIndexes(work, live);
+  await buildIndexes(work, live.indexes);
   onProgress({
     event: "statement",
     migration: migration.id,
@@ -61,7 +63,7 @@ async function install(
         migration.id,
         migration.files.filter(({ phase }) => phase === "sync"),
       );
-      await dropCursor(run, migration.id);
+      await dropCursors(run, migration.id);
       await advance(run, migration.id, from, "backfilling");
     },
   );
@@ -85,24 +87,24 @@ async function ensureCallable(client: Client, { migration }: MigrationRun, live:
   );
 }
 
-/** backfilling -> backfilled, or -> blocked where rows do not convert and may not stay. */
+/**
+ * What needs the rows to be filled, or is cheaper then: indexes, the foreign key, under which the
+ * rows that were left or passed by are mended, and the list of those that do not convert.
+ */
 async function settle(work: MigrationRun, live: LiveSync): Promise<void> {
   const { run, migration } = work;
-  const count = await withJournalTransaction(run, async () => {
-    await recordRejects(work, live);
-    await advance(run, migration.id, "backfilling", "backfilled");
-    const { rows } = await run.session.client.query<{ count: string }>(
-      "SELECT count(*) FROM stateful_cd.rejects WHERE migration = $1",
-      [migration.id],
-    );
-    return Number(rows[0]?.count);
-  });
-  if (count === 0) return;
-  work.onProgress({
-    event: "backfill",
-    migration: migration.id,
-    message: `rows that do not convert: ${count}, listed in stateful_cd.rejects`,
-  });
+  await buildIndexes(work, live.laterIndexes);
+  for (const constraint of live.constraints) await addConstraint(work, live, constraint);
+  await resetSession(run.session);
+  const mended = await mend(work, live);
+  for (const constraint of live.constraints) await validateConstraint(work, constraint);
+  await resetSession(run.session);
+  const count = await withJournalTransaction(run, () => recordRejects(work, live));
+  const tell = (message: string): void => {
+    work.onProgress({ event: "backfill", migration: migration.id, message });
+  };
+  if (mended > 0) tell(`rows that others had held or passed by, now filled: ${mended}`);
+  if (count > 0) tell(`rows that do not convert: ${count}, listed in stateful_cd.rejects`);
 }
 
 async function block(

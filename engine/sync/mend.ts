@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "pg";
+import { rowLockMilliseconds } from "./backfillBatch";
+import type { KeyValues } from "./backfillCursor";
+import { fencedWrite, withJournalTransaction } from "../journal/journalWriter";
+import type { MigrationRun } from "../journal/fileContext";
+import { keyColumns, keyOf, type LiveSync } from "./liveSync";
+import { watchingBlockers } from "../locks/blockers";
+import { UserError } from "../../userError";
+import { sqlState, stateOf } from "../session/databaseErrors";
+import { withTransaction } from "../session/transaction";
+
+/** Rows set right in one transaction, and keys read in one look at the table. */
+const batchRows = 500;
+const mostKeys = 50_000;
+const retryMilliseconds = 200;
+/** How long it waits once more to see for whom. */
+const lookingMilliseconds = 400;
+
+/**
+ * Sets right every row that disagrees: one that the backfill went round because somebody held it,
+ * one that a rename passed by, one that was written past the triggers. The old side decides. Reads
+ * the table once where little is wrong.
+ * @returns how many rows were changed
+ */
+export async function mend(work: MigrationRun, live: LiveSync): Promise<number> {
+  let mended = 0;
+  for (;;) {
+    const keys = await keysOfWrong(work, live);
+    if (keys.length === 0) return mended;
+    for (let at = 0; at < keys.length; at += batchRows) {
+      mended += await mendRows(work, live, keys.slice(at, at + batchRows));
+    }
+    if (keys.length < mostKeys) return mended;
+  }
+}
+
+/** Until none of these rows disagrees, as long as locks may be waited for. */
+async function mendRows(
+  work: MigrationRun,
+  live: LiveSync,
+  keys: readonly KeyValues[],
+): Promise<number> {
+  const deadline = Date.now() + work.deadlines.lockSeconds * 1000;
+  let mended = 0;
+  let left = keys;
+  for (;;) {
+    work.lock.ensureHeld();
+    mended += await mendFree(work, live, left);
+    left = await keysOfWrong(work, live, left);
+    if (left.length === 0) return mended;
+    if (Date.now() > deadline) throw await heldRows(work, live, left);
+    await sleep(retryMilliseconds * (0.5 + Math.random()));
+  }
+}
+
+/** Those that nobody holds. A deadlock or a wait is no failure: they come again. */
+async function mendFree(
+  { run, migration }: MigrationRun,
+  live: LiveSync,
+  keys: readonly KeyValues[],
+): Promise<number> {
+  const { client } = run.session;
+  const quote = (name: string): string => client.escapeIdentifier(name);
+  const { from, where, values } = live.mend;
+  const free = `SELECT ${keyColumns(live.table, "t", quote)},
+       ${values.map((value, index) => `${value} AS stateful_cd_${index}`).join(", ")}
+       FROM ${from} WHERE ${among(client, live, keys)} AND ${where} FOR NO KEY UPDATE OF t SKIP LOCKED`;
+  const set = live.filled.map((name, index) => `${quote(name)} = free.stateful_cd_${index}`);
+  try {
+    return await withJournalTransaction(
+      run,
+      async () => {
+        const { rowCount } = await client.query(
+          `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
+            WHERE (${keyColumns(live.table, "t", quote)}) = (${keyColumns(live.table, "free", quote)})`,
+        );
+        await fencedWrite(
+          run,
+          "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
+          [migration.id],
+        );
+        return rowCount ?? 0;
+      },
+      [`SET LOCAL lock_timeout = ${rowLockMilliseconds}`],
+    );
+  } catch (error) {
+    const passing: unknown[] = [
+      sqlState.lockNotAvailable,
+      sqlState.deadlockDetected,
+      sqlState.foreignKeyViolation,
+    ];
+    if (passing.includes(stateOf(error))) return 0;
+    throw error;
+  }
+}
+
+/** The keys of rows that disagree, of the whole table or of some of it. */
+async function keysOfWrong(
+  { run }: MigrationRun,
+  live: LiveSync,
+  some?: readonly KeyValues[],
+): Promise<KeyValues[]> {
+  const { client } = run.session;
+  const { from, where } = live.mend;
+  const only = some === undefined ? "" : `${among(client, live, some)} AND `;
+  const { rows } = await client.query<{ key: KeyValues }>(
+    `SELECT ${keyOf(live.table, (name) => client.escapeIdentifier(name))} AS key
+       FROM ${from} WHERE ${only}${where} LIMIT ${mostKeys}`,
+  );
+  return rows.map(({ key }) => key);
+}
+
+function among(client: Client, { table }: LiveSync, keys: readonly KeyValues[]): string {
+  const one = (key: KeyValues): string =>
+    key
+      .map((value, index) => `${client.escapeLiteral(value)}::${table.key[index]?.type ?? "text"}`)
+      .join(", ");
+  const columns = keyColumns(table, "t", (name) => client.escapeIdentifier(name));
+  return `(${columns}) IN (${keys.map((key) => `(${one(key)})`).join(", ")})`;
+}
+
+async function heldRows(
+  { run, lock, migration, deadlines }: MigrationRun,
+  live: LiveSync,
+  keys: readonly KeyValues[],
+): Promise<UserError> {
+  const { client } = run.session;
+  const details = await watchingBlockers(lock.session, run.session, async (seen) => {
+    await withTransaction(client, () =>
+      client.query(
+        `SET LOCAL lock_timeout = ${lookingMilliseconds}; SELECT FROM ${live.table.sql} t WHERE ${among(client, live, keys)} FOR NO KEY UPDATE`,
+      ),
+    ).catch(() => undefined);
+    return seen.blockers.map(({ description }) => `blocked by ${description}`);
+  });
+  return new UserError(
+    `Migration ${migration.id} failed while filling the new columns: rows of ${live.table.shown} are held by others: ${keys.length}.`,
+    [...details, `Tried for ${deadlines.lockSeconds} s.`],
+    "wait until the sessions named above have ended, or end them; then run the same command again",
+  );
+}
