@@ -36,6 +36,7 @@ export async function backfill(work: MigrationRun, live: LiveSync): Promise<void
     const all = [work, ...workers];
     const pids = all.map((worker) => worker.run.session.facts.backendPid);
     const rest = restingFor(work, live, pids);
+    await rest(0);
     const parts = [first, ...others].map((cursor, index) =>
       fillPart(all[index] ?? work, live, { cursor, stripes, rest, tell }),
     );

@@ -45,6 +45,7 @@ export async function ensureSyncable(
       );
     }
   }
+  if (table !== undefined) problems.push(...(await indexProblems(client, sync, table)));
   if (sync.kind === "lookup") problems.push(...lookupProblems(sync, table, target));
   if (sync.kind === "columns" && table !== undefined && problems.length === 0) {
     problems.push(...(await expressionProblems(client, file, sync, table)));
@@ -95,6 +96,24 @@ function lookupProblems(
     problems.push(
       `${table.shown} has no index that begins with ${column}, by which a rename finds its rows.`,
     );
+  }
+  return problems;
+}
+
+/** The indexes of a later hour, tried on an empty twin: they would fail after the whole backfill. */
+async function indexProblems(client: Client, { indexes }: Sync, table: SyncTable) {
+  const problems: string[] = [];
+  for (const [name, elements] of Object.entries(indexes)) {
+    await client.query("BEGIN");
+    try {
+      await client.query(`CREATE TABLE stateful_cd.sync_twin (LIKE ${table.sql})`);
+      await client.query(`CREATE INDEX ON stateful_cd.sync_twin (${elements.join(", ")})`);
+    } catch (error) {
+      if (stateOf(error) === undefined) throw error;
+      problems.push(`indexes.${name}: ${messageOf(error)}.`);
+    } finally {
+      await client.query("ROLLBACK");
+    }
   }
   return problems;
 }

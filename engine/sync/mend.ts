@@ -68,22 +68,18 @@ async function mendFree(
        FROM ${from} WHERE ${among(client, live, keys)} AND ${where} FOR NO KEY UPDATE OF t SKIP LOCKED`;
   const set = live.filled.map((name, index) => `${quote(name)} = free.stateful_cd_${index}`);
   try {
-    return await withJournalTransaction(
-      run,
-      async () => {
-        const { rowCount } = await client.query(
-          `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
+    return await withJournalTransaction(run, async () => {
+      const { rowCount } = await client.query(
+        `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
             WHERE (${keyColumns(live.table, "t", quote)}) = (${keyColumns(live.table, "free", quote)})`,
-        );
-        await fencedWrite(
-          run,
-          "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
-          [migration.id],
-        );
-        return rowCount ?? 0;
-      },
-      [`SET LOCAL lock_timeout = ${rowLockMilliseconds}`],
-    );
+      );
+      await fencedWrite(
+        run,
+        "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
+        [migration.id],
+      );
+      return rowCount ?? 0;
+    }, [`SET LOCAL lock_timeout = ${rowLockMilliseconds}`]);
   } catch (error) {
     const passing: unknown[] = [
       sqlState.lockNotAvailable,

@@ -62,25 +62,27 @@ async function look(
  */
 export type RestAfter = (batch: number) => Promise<boolean>;
 
-/** @param pids the sessions that fill */
-export function restingFor(
-  work: MigrationRun,
-  live: LiveSync,
-  pids: readonly number[],
-): RestAfter {
-  let last: { pressure: Pressure; at: number } | undefined;
-  return async (batch) => {
-    const before = last;
-    if (before !== undefined && Date.now() - before.at < lookMilliseconds) {
-      await sleep(restOf(before.pressure) * batch);
-      return false;
-    }
+/** @param pids the sessions that fill; they share what one look has seen */
+export function restingFor(work: MigrationRun, live: LiveSync, pids: readonly number[]): RestAfter {
+  let last: { pressure: Pressure; at: number; ahead: number } | undefined;
+  let looking: Promise<void> | undefined;
+  const lookAgain = async (): Promise<void> => {
     const pressure = await unlessHeldUp(work, live, pids);
     const at = Date.now();
-    last = { pressure, at };
-    const isInTheWay = pressure.waiting > 0;
-    const ahead = before === undefined ? 0 : aheadOf(before, pressure, at);
-    await sleep(Math.max((isInTheWay ? 1 : restOf(pressure)) * batch, ahead));
+    last = { pressure, at, ahead: last === undefined ? 0 : aheadOf(last, pressure, at) };
+  };
+  return async (batch) => {
+    const isFresh = last !== undefined && Date.now() - last.at < lookMilliseconds;
+    if (!isFresh) {
+      looking ??= lookAgain().finally(() => {
+        looking = undefined;
+      });
+      await looking;
+    }
+    if (last === undefined) return false;
+    const { pressure, ahead } = last;
+    const isInTheWay = !isFresh && pressure.waiting > 0;
+    await sleep(Math.max((isInTheWay ? 1 : restOf(pressure)) * batch, isFresh ? 0 : ahead));
     return isInTheWay;
   };
 }
@@ -95,7 +97,7 @@ async function unlessHeldUp(
   live: LiveSync,
   pids: readonly number[],
 ): Promise<Pressure> {
-  for (let told = ""; ; await sleep(lookMilliseconds)) {
+  for (let isTold = false; ; isTold = true) {
     work.lock.ensureHeld();
     const pressure = await look(work, live, pids);
     const why = pressure.paused
@@ -104,11 +106,11 @@ async function unlessHeldUp(
         ? `a standby is ${Math.round(pressure.behind)} MB behind: waiting for it`
         : "";
     if (why === "") return pressure;
-    if (told === "") {
+    if (!isTold) {
       const message = `backfill: ${why}`;
       work.onProgress({ event: "waiting", migration: work.migration.id, message });
     }
-    told = why;
+    await sleep(lookMilliseconds);
   }
 }
 

@@ -1,0 +1,239 @@
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { applyMigrations, type ApplyOptions } from "../../engine/apply";
+import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { Progress } from "../../engine/progress";
+import { failureOf, useFolder } from "../migrationFolder";
+import { useDatabase } from "../postgres";
+
+const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+
+describe("a backfill", () => {
+  const database = useDatabase();
+  const folder = useFolder();
+  const rows = 40_000;
+
+  /** Words with their length, which release 2 keeps in a column of its own. */
+  const write = (more = ""): void => {
+    folder.write(
+      "0001-words.sql",
+      `CREATE TABLE words (id int PRIMARY KEY, word text NOT NULL, seen int NOT NULL DEFAULT 0);
+       CREATE INDEX words_word ON words (word);
+       INSERT INTO words SELECT i, repeat('x', 1 + i % 90) FROM generate_series(1, ${rows}) i;`,
+    );
+    folder.write("0002-length/expand.sql", "ALTER TABLE words ADD letters int");
+    folder.write(
+      "0002-length/sync.yaml",
+      `table: words
+old: [word]
+new: [letters]
+forward: { letters: "length(word)" }
+reverse: { word: "repeat('x', letters)" }
+${more}`,
+    );
+  };
+  const apply = async (options: Partial<ApplyOptions> = {}) =>
+    applyMigrations({
+      connect: database.connect,
+      migrations: await loadMigrations(folder.path),
+      ...options,
+    });
+  const prepare = async (more = ""): Promise<void> => {
+    write(more);
+    await apply({ through: "0001-words" });
+  };
+  const wrong = async () =>
+    (
+      await database.query(
+        "SELECT count(*)::int AS n FROM words WHERE letters IS DISTINCT FROM length(word)",
+      )
+    )[0]?.n;
+  const state = async () =>
+    (await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-length'"))[0]
+      ?.state;
+
+  it("leaves most rows on their page, so that no index grows with the table", async () => {
+    await prepare();
+    await database.query("SELECT pg_stat_reset()");
+    await apply();
+    const counted = async () =>
+      (
+        await database.query(
+          "SELECT n_tup_upd::int AS all, n_tup_hot_upd::int AS stayed FROM pg_stat_user_tables WHERE relname = 'words'",
+        )
+      )[0];
+    // The server adds up what its sessions did a moment after they have ended.
+    for (let tries = 0; tries < 50 && Number((await counted())?.all) < rows; tries++) {
+      await sleep(200);
+    }
+    const found = await counted();
+    assert.equal(found?.all, rows);
+    assert.ok(Number(found.stayed) > rows / 2, JSON.stringify(found));
+  });
+
+  it("is shared by workers, each with a range and a cursor of its own", async () => {
+    await prepare("workers: 3\n");
+    const told: Progress[] = [];
+    await apply({ onProgress: (progress) => told.push(progress) });
+    assert.equal(await wrong(), 0);
+    const parts = await database.query(
+      `SELECT part, lower, watermark, rows_seen::int AS seen, finished_at IS NOT NULL AS finished
+         FROM stateful_cd.backfills ORDER BY part`,
+    );
+    assert.deepEqual(
+      parts.map(({ part, finished }) => [part, finished]),
+      [
+        [1, true],
+        [2, true],
+        [3, true],
+      ],
+    );
+    assert.equal(parts[0]?.lower, null);
+    assert.deepEqual(parts[1]?.lower, parts[0]?.watermark);
+    assert.deepEqual(parts[2]?.lower, parts[1]?.watermark);
+    assert.deepEqual(parts[2]?.watermark, [String(rows)]);
+    assert.equal(
+      parts.reduce((sum, { seen }) => sum + Number(seen), 0),
+      rows,
+    );
+    assert.match(
+      told.filter(({ event }) => event === "backfill").at(-1)?.message ?? "",
+      /^backfill: 40,000 rows of public\.words looked at, [\d,]+ rows\/s$/,
+    );
+  });
+
+  /** Starts a backfill that stands still, paused, before its first row. */
+  async function startPaused(options: Partial<ApplyOptions> = {}) {
+    await prepare();
+    await database.query(`
+      CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NEW.paused := true; RETURN NEW; END';
+      CREATE TRIGGER pause BEFORE INSERT ON stateful_cd.backfills FOR EACH ROW EXECUTE FUNCTION pause()`);
+    const told: string[] = [];
+    let applied: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((resolve, reject) => {
+      const onProgress = ({ message }: Progress): void => {
+        told.push(message);
+        if (message === "backfill: paused, until stateful_cd.backfills.paused is false") resolve();
+      };
+      applied = apply({ ...options, onProgress });
+      applied.then(() => {
+        reject(new Error("it did not pause"));
+      }, reject);
+    });
+    const goOn = () => database.query("UPDATE stateful_cd.backfills SET paused = false");
+    return { applied, told, goOn };
+  }
+
+  it("stands still while a person has paused it, and goes on afterwards", async () => {
+    const { applied, goOn } = await startPaused();
+    await sleep(1_000);
+    assert.deepEqual(
+      await database.query("SELECT rows_seen, position FROM stateful_cd.backfills"),
+      [{ rows_seen: "0", position: null }],
+    );
+    assert.equal(await wrong(), rows);
+    assert.equal(await state(), "backfilling");
+    await goOn();
+    await applied;
+    assert.equal(await wrong(), 0);
+  });
+
+  it("goes round rows that somebody holds, and fills them once they are free", async () => {
+    const { applied, told, goOn } = await startPaused();
+    const holder = await database.connect();
+    await holder.query("BEGIN; SELECT FROM words WHERE id % 9000 = 5 FOR UPDATE");
+    await goOn();
+    while (!told.some((message) => message.includes("looked at"))) await sleep(20);
+    await holder.query("COMMIT");
+    await holder.end();
+    await applied;
+    assert.equal(await wrong(), 0);
+    assert.deepEqual(
+      told.filter((message) => message.startsWith("rows that")),
+      ["rows that others had held or passed by, now filled: 5"],
+    );
+  });
+
+  it("gives up on rows that are held for ever, and says by whom", async () => {
+    const { applied, goOn } = await startPaused({ tableLockDeadlineSeconds: 1 });
+    const holder = await database.connect();
+    await holder.query("BEGIN; SELECT FROM words WHERE id = 7 FOR UPDATE");
+    await goOn();
+    const message = await failureOf(() => applied, folder);
+    await holder.query("ROLLBACK");
+    await holder.end();
+    assert.match(
+      message,
+      new RegExp(
+        [
+          "^UserError: Migration 0002-length failed while filling the new columns: rows of public\\.words are held by others: 1\\.",
+          "blocked by pid \\d+, user postgres, application .*, idle in transaction for \\d+ s, query: BEGIN; SELECT FROM words WHERE id = 7 FOR UPDATE",
+          "Tried for 1 s\\.",
+          "Next: wait until the sessions named above have ended, or end them; then run the same command again$",
+        ].join("\\n  "),
+      ),
+    );
+    await apply();
+    assert.equal(await wrong(), 0);
+  });
+
+  for (const workers of [1, 3]) {
+    it(`goes on where it was killed, at every batch, with ${workers} at work`, async function () {
+      this.timeout(180_000);
+      await prepare(`workers: ${workers}\n`);
+      const seen = async (): Promise<number> => {
+        const [table] = await database.query("SELECT to_regclass('stateful_cd.backfills') AS t");
+        if (table?.t === null) return 0;
+        const [found] = await database.query(
+          "SELECT coalesce(sum(rows_seen), 0)::int AS n FROM stateful_cd.backfills",
+        );
+        return Number(found?.n);
+      };
+      let kills = 0;
+      for (let before = 0; kills < 4; kills++) {
+        const arguments_ = ["apply", "--folder", folder.path, "--database-url", database.url];
+        const child = spawn(process.execPath, [cli, ...arguments_], { stdio: "ignore" });
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        while ((await seen()) === before && child.exitCode === null) await sleep(5);
+        child.kill("SIGKILL");
+        await ended;
+        const now = await seen();
+        assert.ok(now >= before, `${before} rows were seen, then ${now}`);
+        before = now;
+        if ((await state()) !== "backfilling") break;
+      }
+      assert.ok(kills > 0);
+      await apply();
+      assert.equal(await wrong(), 0);
+      assert.equal(await seen(), rows);
+      assert.equal(await state(), "verified");
+    });
+  }
+
+  it("builds the indexes of sync.yaml when the rows are filled, and refuses one that cannot be", async () => {
+    await prepare("indexes: { words_letters: [letters, id, nothing] }\n");
+    assert.equal(
+      await failureOf(() => apply(), folder),
+      [
+        "UserError: migrations/0002-length/sync.yaml cannot be followed on this database; no trigger was added.",
+        'indexes.words_letters: column "nothing" does not exist.',
+        "Next: correct the file, or prepare the table in expand.sql of a migration before it",
+      ].join("\n  "),
+    );
+    write("indexes: { words_letters: [letters, id] }\n");
+    const order: string[] = [];
+    await apply({ onProgress: ({ message }) => order.push(message) });
+    const built = order.findIndex((message) => message.includes('"words_letters"'));
+    assert.ok(
+      built > order.findIndex((message) => message.includes("looked at")),
+      order.join("\n"),
+    );
+    assert.deepEqual(
+      await database.query("SELECT pg_get_indexdef('words_letters'::regclass) AS is"),
+      [{ is: "CREATE INDEX words_letters ON public.words USING btree (letters, id)" }],
+    );
+  });
+});
