@@ -9,6 +9,7 @@ export interface Arguments {
   readonly folder: string;
   readonly through: string | undefined;
   readonly oldRoles: readonly string[];
+  readonly repair: boolean;
   readonly json: boolean;
 }
 
@@ -27,6 +28,7 @@ Options
   --folder FOLDER      the migrations (default: migrations)
   --through ID         the last migration to look at
   --old-role ROLE      for contract: the login of a release that knows only the old shape; repeatable
+  --repair             for audit: set right what was written past the triggers, by the old columns
   --json               one JSON document on standard output
   --help               this text`;
 
@@ -63,6 +65,7 @@ export function readArguments(argv: readonly string[]): Arguments | "help" {
     connection: checkedConnection(values["database-url"]),
     folder: values.folder ?? "migrations",
     through: values.through,
+    repair: values.repair ?? false,
     json: values.json ?? false,
   };
 }
@@ -84,6 +87,7 @@ const options = {
     folder: { type: "string" },
     through: { type: "string" },
     "old-role": { type: "string", multiple: true },
+    repair: { type: "boolean" },
     json: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },

@@ -1,13 +1,21 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { applyMigrations } from "../apply";
+import { auditMigrations } from "../audit";
 import { contractMigrations } from "../contract";
 import type { Migration } from "../files/migration";
 import { planMigrations } from "../plan";
 import type { Progress } from "../progress";
 import { withSession } from "../session/session";
 import { squash } from "../squash";
-import { applyLines, contractLines, planLines, squashLines, statusLines } from "./output";
+import {
+  applyLines,
+  auditLines,
+  contractLines,
+  planLines,
+  squashLines,
+  statusLines,
+} from "./output";
 
 /** What every command works with. */
 export interface CommandContext {
@@ -17,6 +25,7 @@ export interface CommandContext {
   readonly migrations: readonly Migration[];
   readonly through?: string;
   readonly oldRoles: readonly string[];
+  readonly repair: boolean;
   readonly applicationName: string;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -34,7 +43,7 @@ interface Command {
   readonly run: (context: CommandContext) => Promise<CommandResult>;
 }
 
-const names = ["status", "plan", "apply", "contract", "squash"] as const;
+const names = ["status", "plan", "apply", "audit", "contract", "squash"] as const;
 export type CommandName = (typeof names)[number];
 
 export const commands: Readonly<Record<CommandName, Command>> = {
@@ -57,6 +66,14 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     run: async (context) => {
       const result = await applyMigrations(context);
       return { json: result, lines: applyLines(result), ok: true };
+    },
+  },
+  audit: {
+    summary: "whether old and new columns agree in every row; writes only with --repair",
+    run: async (context) => {
+      const audited = await auditMigrations(context);
+      const ok = audited.every(({ findings }) => findings.length === 0);
+      return { json: { migrations: audited }, lines: auditLines(audited), ok };
     },
   },
   contract: {

@@ -19,12 +19,13 @@ async function connectTo(connectionString: string | undefined): Promise<Client> 
 }
 
 async function run(given: Arguments, write: (line: string) => void): Promise<boolean> {
-  const { through, oldRoles } = given;
+  const { through, oldRoles, repair } = given;
   const { json, lines, ok } = await commands[given.command].run({
     connect: () => connectTo(given.connection),
     folder: given.folder,
     migrations: await readMigrations(given.folder),
     oldRoles,
+    repair,
     applicationName: "stateful-cd migrations",
     onProgress: (progress) => {
       if (!given.json) write(progressLine(progress));

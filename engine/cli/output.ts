@@ -1,4 +1,5 @@
 import type { ApplyResult } from "../apply";
+import type { AuditedMigration } from "../audit";
 import type { ContractResult } from "../contract";
 import type { Plan, PlannedMigration } from "../plan";
 import type { SquashResult } from "../squash";
@@ -38,6 +39,18 @@ export function applyLines(result: ApplyResult): string[] {
     return [`nothing to apply: ${count(result.migrations.length)} settled already (${seconds} s)`];
   }
   return [`applied ${count(applied.length)} in ${seconds} s`];
+}
+
+export function auditLines(audited: readonly AuditedMigration[]): string[] {
+  if (audited.length === 0) return ["no migration has two shapes to compare"];
+  return audited.flatMap(({ id, repaired, findings }) => [
+    ...(repaired > 0 ? [`${id}: ${repaired} rows that disagreed were set right`] : []),
+    ...(findings.length === 0 ? [`${id}: old and new columns agree in every row`] : []),
+    ...findings.flatMap(({ problem, rows }) => [
+      `${id}: ${problem}`,
+      ...rows.map((row) => `  ${row}`),
+    ]),
+  ]);
 }
 
 export function contractLines({ migrations }: ContractResult): string[] {

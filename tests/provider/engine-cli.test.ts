@@ -162,7 +162,7 @@ describe("npm run migrations", () => {
 
   it("exits 2 when the command line is wrong, and says what is allowed", async () => {
     const next = "  Next: npm run migrations -- --help\n";
-    const allowed = "  Allowed: status, plan, apply, contract, squash.\n";
+    const allowed = "  Allowed: status, plan, apply, audit, contract, squash.\n";
     assert.deepEqual(await runWith({}, []), {
       code: 2,
       stdout: "",

@@ -1,0 +1,95 @@
+import type { Client } from "pg";
+import type { ContractOptions } from "./contract";
+import { ensureSameHistory } from "./journal/history";
+import { isSettled, type Journal, readJournal } from "./journal/journal";
+import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
+import type { Migration } from "./files/migration";
+import { throughMigration } from "./files/migrationFolder";
+import { withRunLock } from "./session/runLock";
+import { ensureWritable, resetSession, type Session, withSession } from "./session/session";
+import { audit, type Finding } from "./sync/audit";
+import { mend } from "./sync/mend";
+import { planSync } from "./sync/planSync";
+
+export interface AuditOptions extends Omit<ContractOptions, "oldRoles"> {
+  /** Sets right what was written past the triggers; the old side decides. */
+  readonly repair: boolean;
+}
+
+/** What was found of one migration whose old shape is still there. */
+export interface AuditedMigration {
+  readonly id: string;
+  /** Rows that disagreed and were set right. */
+  readonly repaired: number;
+  /** What is wrong, after the repair. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Looks whether old and new columns agree in every row, migration by migration, each in one
+ * snapshot. Without `repair` nothing is written.
+ * @throws UserError for another history, or rows that others hold while they are to be repaired
+ */
+export async function auditMigrations(options: AuditOptions): Promise<AuditedMigration[]> {
+  const { connect, migrations, through, repair } = options;
+  const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
+  return withSession(connect, async (session) => {
+    const journal = session.facts.journalExists ? await readJournal(session.client) : undefined;
+    await ensureSameHistory(session.client, migrations, journal);
+    const synced = wanted.filter((migration) => isInStep(migration, journal));
+    if (synced.length === 0) return [];
+    if (repair) return repairThem(session, options, synced);
+    const found: AuditedMigration[] = [];
+    for (const migration of synced) {
+      found.push({ id: migration.id, repaired: 0, findings: await lookAt(session, migration) });
+    }
+    return found;
+  });
+}
+
+/** Whether triggers keep the two sides in step now, and all rows are filled. */
+function isInStep({ id, files }: Migration, journal: Journal | undefined): boolean {
+  const state = journal?.migrations.get(id)?.state ?? "pending";
+  return files.some(({ phase }) => phase === "sync") && isSettled(state) && state !== "done";
+}
+
+async function lookAt({ client }: { client: Client }, migration: Migration): Promise<Finding[]> {
+  const live = await planSync(client, migration);
+  return live === undefined ? [] : audit(client, live);
+}
+
+async function repairThem(
+  session: Session,
+  options: AuditOptions,
+  synced: readonly Migration[],
+): Promise<AuditedMigration[]> {
+  ensureWritable(session);
+  const { connect, target } = options;
+  const onProgress = options.onProgress ?? (() => undefined);
+  const deadlines = {
+    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
+    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
+  };
+  const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
+  const identity = { target, applicationName: options.applicationName ?? "stateful-cd" };
+  return withRunLock(session, { connect, deadlineSeconds, onProgress }, async (lock) => {
+    const run = await beginRun(session, await readJournal(session.client), identity, onProgress);
+    const found: AuditedMigration[] = [];
+    try {
+      await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
+      const journal = await readJournal(session.client);
+      for (const migration of synced.filter((one) => isInStep(one, journal))) {
+        await resetSession(session);
+        const live = await planSync(session.client, migration);
+        if (live === undefined) continue;
+        const repaired = await mend({ run, lock, connect, migration, onProgress, deadlines }, live);
+        found.push({ id: migration.id, repaired, findings: await audit(session.client, live) });
+      }
+    } catch (error) {
+      await endRun(run, error);
+      throw error;
+    }
+    await endRun(run);
+    return found;
+  });
+}

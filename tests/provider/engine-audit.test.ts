@@ -1,0 +1,141 @@
+import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { applyMigrations } from "../../engine/apply";
+import { auditMigrations } from "../../engine/audit";
+import { loadMigrations } from "../../engine/files/migrationFolder";
+import { useFolder } from "../migrationFolder";
+import { useDatabase } from "../postgres";
+
+const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+
+describe("an audit", () => {
+  const database = useDatabase();
+  const folder = useFolder();
+
+  beforeEach(async () => {
+    folder.write(
+      "0001-stock.sql",
+      `CREATE TABLE sites (id bigint PRIMARY KEY, name text UNIQUE);
+       CREATE TABLE stock (id int PRIMARY KEY, site text NOT NULL);
+       CREATE INDEX stock_site ON stock (site);
+       INSERT INTO sites VALUES (1, 'North'), (2, 'South');
+       INSERT INTO stock SELECT i, CASE i % 2 WHEN 0 THEN 'North' ELSE 'South' END
+         FROM generate_series(1, 100) i;`,
+    );
+    folder.write("0002-site/expand.sql", "ALTER TABLE stock ADD site_id bigint");
+    folder.write(
+      "0002-site/sync.yaml",
+      `kind: lookup
+table: stock
+name: site
+id: site_id
+references: { table: sites, id: id, name: name }
+indexes: { stock_site_id: [site_id] }
+`,
+    );
+    const migrations = await loadMigrations(folder.path);
+    await applyMigrations({ connect: database.connect, migrations });
+  });
+
+  const audit = async (repair: boolean) =>
+    auditMigrations({
+      connect: database.connect,
+      migrations: await loadMigrations(folder.path),
+      repair,
+    });
+  /** What a logical replication or a data repair does: no trigger and no foreign key looks. */
+  const writePast = async (sql: string): Promise<void> => {
+    const replica = await database.connect();
+    await replica.query(`SET session_replication_role = replica; ${sql}`);
+    await replica.end();
+  };
+
+  it("of rows that agree finds nothing", async () => {
+    assert.deepEqual(await audit(false), [{ id: "0002-site", repaired: 0, findings: [] }]);
+  });
+
+  it("finds what was written past the triggers, and sets it right by the old column when told to", async () => {
+    await writePast(
+      "UPDATE stock SET site = 'South' WHERE id IN (2, 4); UPDATE stock SET site_id = 77 WHERE id = 6; UPDATE stock SET site_id = NULL WHERE id = 8",
+    );
+    const findings = [
+      {
+        problem: "Rows of public.stock that name another row of public.sites than they refer to: 3",
+        rows: [
+          'id 2: {"site":"South","site_id":1}',
+          'id 4: {"site":"South","site_id":1}',
+          'id 6: {"site":"North","site_id":77}',
+        ],
+      },
+      {
+        problem:
+          "Rows of public.stock that have no site_id, though public.sites has a row of their name: 1",
+        rows: ['id 8: {"site":"North","site_id":null}'],
+      },
+      {
+        problem: "Rows of public.stock that name no row of public.sites: 1",
+        rows: ['id 8: {"site":"North","site_id":null}'],
+      },
+    ];
+    assert.deepEqual(await audit(false), [{ id: "0002-site", repaired: 0, findings }]);
+    assert.deepEqual(await audit(true), [{ id: "0002-site", repaired: 4, findings: [] }]);
+    assert.deepEqual(
+      await database.query(
+        "SELECT site, site_id::int FROM stock WHERE id IN (2, 6, 8) ORDER BY id",
+      ),
+      [
+        { site: "South", site_id: 2 },
+        { site: "North", site_id: 1 },
+        { site: "North", site_id: 1 },
+      ],
+    );
+  });
+
+  it("tells of a trigger that is gone", async () => {
+    await database.query('ALTER TABLE stock DISABLE TRIGGER "~stateful_cd_2_update"');
+    assert.deepEqual(await audit(true), [
+      {
+        id: "0002-site",
+        repaired: 0,
+        findings: [
+          {
+            problem:
+              "The trigger ~stateful_cd_2_update of public.stock is not there, or not enabled",
+            rows: [],
+          },
+        ],
+      },
+    ]);
+  });
+
+  it("is a command, which fails as long as something is wrong", async () => {
+    await writePast("UPDATE stock SET site_id = NULL WHERE id = 8");
+    const run = (...more: string[]) => {
+      const found = spawnSync(
+        process.execPath,
+        [cli, "audit", "--folder", folder.path, "--database-url", database.url, ...more],
+        { encoding: "utf8" },
+      );
+      return { status: found.status, text: found.stdout };
+    };
+    assert.deepEqual(run(), {
+      status: 1,
+      text: [
+        "0002-site: Rows of public.stock that have no site_id, though public.sites has a row of their name: 1",
+        '  id 8: {"site":"North","site_id":null}',
+        "0002-site: Rows of public.stock that name no row of public.sites: 1",
+        '  id 8: {"site":"North","site_id":null}',
+        "",
+      ].join("\n"),
+    });
+    assert.deepEqual(run("--repair", "--json"), {
+      status: 0,
+      text: '{"migrations":[{"id":"0002-site","repaired":1,"findings":[]}]}\n',
+    });
+    assert.deepEqual(run(), {
+      status: 0,
+      text: "0002-site: old and new columns agree in every row\n",
+    });
+  });
+});
