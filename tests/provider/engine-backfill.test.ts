@@ -90,10 +90,10 @@ ${more}`,
         [3, true],
       ],
     );
-    assert.equal(parts[0]?.lower, null);
-    assert.deepEqual(parts[1]?.lower, parts[0]?.watermark);
-    assert.deepEqual(parts[2]?.lower, parts[1]?.watermark);
-    assert.deepEqual(parts[2]?.watermark, [String(rows)]);
+    const lowers = parts.map(({ lower }) => lower);
+    const ends = parts.map(({ watermark }) => watermark);
+    assert.deepEqual(lowers, [null, ends[0], ends[1]]);
+    assert.deepEqual(ends[2], [String(rows)]);
     assert.equal(
       parts.reduce((sum, { seen }) => sum + Number(seen), 0),
       rows,
