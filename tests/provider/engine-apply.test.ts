@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { journalVersion } from "../../engine/journal/journalSchema";
 import { applyMigrations, type ApplyOptions, type ApplyResult } from "../../engine/apply";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
@@ -468,7 +469,7 @@ describe("applying migrations", () => {
     assert.equal(
       await refusal(),
       [
-        "UserError: The journal in this database has format 99; this engine knows up to 4.",
+        `UserError: The journal in this database has format 99; this engine knows up to ${journalVersion}.`,
         "A newer stateful-cd has been at work here.",
         "Next: use that newer version: git pull && npm ci",
       ].join("\n  "),

@@ -92,6 +92,7 @@ describe("contract", () => {
       "unit_price",
       "_dropped_warehouse_name",
       "date_added!",
+      "words!",
       "warehouse_id!",
     ]);
     assert.deepEqual(await columns("warehouses"), [
