@@ -79,6 +79,7 @@ describe("the page of release 2.0.0, in a real browser", function () {
     const bostons = (await choices(page, "#city")).filter((text) => text.startsWith("Boston"));
     assert.deepEqual(bostons, ["Boston, GA", "Boston, MA"]);
     await page.locator("#city").selectOption({ label: "Boston, MA" });
+    await settled(page);
     await page.locator("#shown", { hasText: "that is all" }).waitFor();
     assert.equal(await page.locator("#state").inputValue(), "MA");
     assert.deepEqual(await places(page), ["Boston, MA"]);
@@ -93,6 +94,7 @@ describe("the page of release 2.0.0, in a real browser", function () {
       "#13 Kendra Lockhart",
     ]);
     await page.locator("#warehouse").selectOption({ label: "#13 Kendra Lockhart" });
+    await settled(page);
     await page.locator("#shown", { hasText: "that is all" }).waitFor();
     assert.deepEqual(await places(page), ["St. Louis, MO #13"]);
     await screenshot(page, "2.0.0-apart");
