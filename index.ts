@@ -66,6 +66,7 @@ export default async function deliver() {
   // What only the release before knew, once that is gone.
   const contract = new Contract("contract", {
     ...inside,
+    ...settings.contract,
     servedBy: frontend.release,
     oldRoles: database.otherLogins,
   });

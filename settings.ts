@@ -42,6 +42,11 @@ const settingsSchema = z.strictObject({
     nodePort: z.int().min(30000).max(32767).optional(),
     address: z.url().optional(),
   }),
+  /** When the old columns go: seconds without a use of them, then days in the archive. */
+  contract: z.strictObject({
+    soakSeconds: z.number().min(0).default(2),
+    keepDays: z.number().min(0).default(7),
+  }),
   /** The stack whose data this one clones. */
   source: name.optional(),
   clone: z.strictObject({
@@ -66,8 +71,8 @@ export type Settings = Readonly<
   Omit<Parsed, "release" | "releases" | "cluster" | "protectData">
 > & {
   readonly release: Release;
-  /** the versions of all releases there are, oldest first */
-  readonly releases: readonly string[];
+  /** all releases there are, oldest first */
+  readonly releases: readonly Release[];
   /** the cluster, and the namespace of this stack in it */
   readonly place: Readonly<Parsed["cluster"]> & { readonly namespace: string };
   /** whether pulumi refuses to delete what holds data */
@@ -96,7 +101,7 @@ export function loadSettings(): Settings {
   return Object.freeze({
     ...settings,
     release: loadRelease(releases, release),
-    releases: listReleases(releases),
+    releases: listReleases(releases).map((version) => loadRelease(releases, version)),
     place: { ...cluster, namespace: `${settings.application}-${stack}` },
     protect,
   });

@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { OldRole } from "../engine/contracting/oldRoles";
+import type { Release } from "../release";
 import type { DatabaseAddress } from "../kube/postgres";
 import { Credentials } from "./credentials";
 import { databaseSecret, ownerOf } from "./databaseCredentials";
@@ -22,7 +24,7 @@ export interface DatabaseArgs {
   /** The release whose backend logs in. */
   readonly release: string;
   /** All releases there are: each has a login of its own, whichever one runs. */
-  readonly releases: readonly string[];
+  readonly releases: readonly Release[];
   readonly server: { readonly image: string; readonly version: string };
   /** Image of PgBouncer. */
   readonly images: { readonly pooler: string };
@@ -56,8 +58,8 @@ export class Database extends pulumi.ComponentResource {
   readonly claim: pulumi.Output<string>;
   /** Image of the server with its version: what a clone of the claim is opened with. */
   readonly serverImage: string;
-  /** The logins of all other releases. */
-  readonly otherLogins: readonly string[];
+  /** The logins of all other releases, with the last migration that each knows. */
+  readonly otherLogins: readonly OldRole[];
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Database", name, {}, opts);
@@ -66,7 +68,7 @@ export class Database extends pulumi.ComponentResource {
     const serverImage = `${args.server.image}:${args.server.version}`;
 
     const logins = new Map(
-      args.releases.map((version) => {
+      args.releases.map(({ version }) => {
         const secret = nameOfRelease("backend", version);
         return [
           version,
@@ -132,8 +134,11 @@ export class Database extends pulumi.ComponentResource {
     this.claim = server.claim;
     this.serverImage = serverImage;
     this.otherLogins = args.releases
-      .filter((version) => version !== release)
-      .map((version) => loginOf(database, version));
+      .filter(({ version }) => version !== release)
+      .map(({ version, migrations }) => ({
+        name: loginOf(database, version),
+        knows: migrations.last,
+      }));
     this.address = pulumi
       .all([namespace, roles.database, credentials.secret])
       .apply(([namespace]) => addressOf(context, namespace, database, args.from));

@@ -111,7 +111,9 @@ export class DatabaseRoles extends pulumi.ComponentResource {
         new postgresql.Role(
           `${name}-login-${release}${generation}`,
           { name: loginOf(args.database, release), login: true, roles: [group], password },
-          chained(),
+          // Contract takes LOGIN from releases that cannot be served any more; a refresh sees that,
+          // and the next up is not to give it back.
+          { ...chained(), ignoreChanges: ["login"] },
         ),
       );
     }

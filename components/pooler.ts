@@ -30,6 +30,9 @@ export interface PoolerArgs {
 
 const app = "pooler";
 const port = 5432;
+
+/** Where to ask a pooler itself: its pods by label, and their port. */
+export const poolerPort = { app, port };
 /** uid of `postgres` in Debian's package. */
 const poolerUser = 999;
 

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import type { ContractOptions } from "./contract";
+import type { ApplyOptions } from "./apply";
 import { ensureSameHistory } from "./journal/history";
 import { isSettled, type Journal, readJournal } from "./journal/journal";
 import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
@@ -11,7 +11,7 @@ import { audit, type Finding } from "./sync/audit";
 import { mend } from "./sync/mend";
 import { planSync } from "./sync/planSync";
 
-export interface AuditOptions extends Omit<ContractOptions, "oldRoles"> {
+export interface AuditOptions extends ApplyOptions {
   /** Sets right what was written past the triggers; the old side decides. */
   readonly repair: boolean;
 }
@@ -50,7 +50,9 @@ export async function auditMigrations(options: AuditOptions): Promise<AuditedMig
 /** Whether triggers keep the two sides in step now, and all rows are filled. */
 function isInStep({ id, files }: Migration, journal: Journal | undefined): boolean {
   const state = journal?.migrations.get(id)?.state ?? "pending";
-  return files.some(({ phase }) => phase === "sync") && isSettled(state) && state !== "done";
+  // While a contract is being undone the old side is the one that is behind.
+  const isOnePair = isSettled(state) && state !== "done" && state !== "undoing";
+  return isOnePair && files.some(({ phase }) => phase === "sync");
 }
 
 async function lookAt({ client }: { client: Client }, migration: Migration): Promise<Finding[]> {

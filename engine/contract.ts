@@ -1,5 +1,9 @@
 import type { Client } from "pg";
-import { contractMigration } from "./contracting/step";
+import { dropArchive, dueArchives } from "./contracting/archive";
+import { withAdministrator } from "./contracting/administrator";
+import { type Gate, whyOldReleaseIsThere, whyStateWaits } from "./contracting/gate";
+import type { OldRole } from "./contracting/oldRoles";
+import { beginQuiet, contractWhenQuiet, type Ending } from "./contracting/whenQuiet";
 import type { Deadlines } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
@@ -11,18 +15,28 @@ import type { OnProgress } from "./progress";
 import { recordSchema } from "./journal/recordedSchema";
 import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
 import { type RunLock, withRunLock } from "./session/runLock";
-import { ensureWritable, type Session, withSession } from "./session/session";
-import { whyContractWaits } from "./contracting/gate";
+import { type Connect, ensureWritable, type Session, withSession } from "./session/session";
 
 export interface ContractOptions {
   /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
-  readonly connect: () => Promise<Client>;
+  readonly connect: Connect;
   /** ALL migrations of the folder. */
   readonly migrations: readonly Migration[];
   /** The last migration to contract; without it, all are. */
   readonly through?: string;
-  /** Login roles of releases that know only the old shape. */
-  readonly oldRoles: readonly string[];
+  /** Logins of other releases: one that knows a migration is none of its old ones. */
+  readonly oldRoles: readonly OldRole[];
+  /** As in Gate. */
+  readonly askOutside?: Gate["askOutside"];
+  /**
+   * Gives a session that may ALTER the old roles, and read the statements of others; without it
+   * `connect` has to do.
+   */
+  readonly administrator?: Connect;
+  /** How long nothing may have used the old shape; 2 s. */
+  readonly soakSeconds?: number;
+  /** How long the old columns are kept after contract, under their other name; 7 days. */
+  readonly keepDays?: number;
   /** As in applyMigrations. */
   readonly target?: string;
   readonly applicationName?: string;
@@ -53,38 +67,73 @@ export interface ContractedMigration {
 /**
  * Ends the old shape: removes the triggers and archives the old columns, migration by migration in
  * order, as far as nothing uses the old shape any more. What has to wait says why and is tried
- * again by the next call; without anything to do nothing is written.
+ * again by the next call; columns that were archived long enough ago are dropped. Without anything
+ * to do nothing is written.
  * @throws UserError for what will not pass by waiting: another history, a contract.sql that fails
  */
 export async function contractMigrations(options: ContractOptions): Promise<ContractResult> {
-  const { connect, migrations, through, oldRoles } = options;
+  const { connect, migrations, through } = options;
   const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
   const phased = wanted.filter(({ kind }) => kind === "phased");
   return withSession(connect, async (session) => {
     const { client } = session;
     const journal = session.facts.journalExists ? await readJournal(client) : undefined;
     await ensureSameHistory(client, migrations, journal);
-    const [next] = phased.filter(({ id }) => stateIn(journal, id) !== "done");
-    if (next === undefined) return resultOf(phased, journal, new Set());
-    await ensureRunnable(phased);
-    const waits = await whyContractWaits(client, next, stateIn(journal, next.id), oldRoles);
+    const open = phased.filter(({ id }) => stateIn(journal, id) !== "done");
+    const due = await dueArchives(client, keepDaysOf(options));
+    if (open.length + due.length === 0) return resultOf(phased, journal, new Set());
+    await ensureRunnable(open);
+    const waits =
+      due.length > 0 ? undefined : await whyNothingBegins(client, options, open, journal);
     if (waits !== undefined) return resultOf(phased, journal, new Set(), waits);
     ensureWritable(session);
     const onProgress = options.onProgress ?? (() => undefined);
     const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
     return withRunLock(session, { connect, deadlineSeconds, onProgress }, (lock) =>
-      contractLocked(session, lock, options, phased),
+      withAdministrator(session, options, (administrator) =>
+        contractLocked({ session, lock, administrator }, options, phased),
+      ),
     );
   });
 }
 
+/** Why the first one waits, as far as that is known without a write; then nothing is written. */
+async function whyNothingBegins(
+  client: Client,
+  options: ContractOptions,
+  open: readonly Migration[],
+  journal: Journal | undefined,
+): Promise<string | undefined> {
+  const [next] = open;
+  if (next === undefined || open.some(({ id }) => stateIn(journal, id) === "rolled_out")) {
+    return undefined;
+  }
+  return (
+    whyStateWaits(stateIn(journal, next.id)) ?? whyOldReleaseIsThere(client, gateOf(options), next)
+  );
+}
+
+function gateOf({ oldRoles, askOutside, soakSeconds = 2 }: ContractOptions): Gate {
+  return { oldRoles, soakSeconds, ...(askOutside === undefined ? {} : { askOutside }) };
+}
+
+function keepDaysOf({ keepDays = 7 }: ContractOptions): number {
+  return keepDays;
+}
+
+interface Sessions {
+  readonly session: Session;
+  readonly lock: RunLock;
+  readonly administrator: Client;
+}
+
 async function contractLocked(
-  session: Session,
-  lock: RunLock,
+  { session, lock, administrator }: Sessions,
   options: ContractOptions,
   phased: readonly Migration[],
 ): Promise<ContractResult> {
   const { client } = session;
+  const { connect } = options;
   const onProgress = options.onProgress ?? (() => undefined);
   const deadlines: Deadlines = {
     lockSeconds: options.tableLockDeadlineSeconds ?? 60,
@@ -104,16 +153,22 @@ async function contractLocked(
     await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
     const journal = await readJournal(client);
     await ensureSameHistory(client, options.migrations, journal);
+    const gate = gateOf(options);
+    const common = { run, lock, connect, onProgress, deadlines, gate, administrator };
+    const open: [Ending, MigrationState][] = [];
     for (const migration of phased) {
       const state = stateIn(journal, migration.id);
-      if (state === "done") continue;
-      waits = await whyContractWaits(client, migration, state, options.oldRoles);
-      waits ??= await contractMigration(
-        { run, lock, connect: options.connect, migration, onProgress, deadlines },
-        state,
-      );
+      const work = { ...common, migration };
+      if (state !== "done") open.push([work, await beginQuiet(work, state)]);
+    }
+    for (const [work, state] of open) {
+      waits = await contractWhenQuiet(work, state);
       if (waits !== undefined) break;
-      contracted.add(migration.id);
+      contracted.add(work.migration.id);
+    }
+    for (const archive of await dueArchives(client, keepDaysOf(options))) {
+      const migration = options.migrations.find(({ id }) => id === archive.migration);
+      if (migration !== undefined) await dropArchive({ ...common, migration }, archive);
     }
     await recordSchema(run);
   } catch (error) {

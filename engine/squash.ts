@@ -50,7 +50,7 @@ function ensureDone(unit: readonly Migration[], stateOf: (id: string) => string)
   throw new UserError(
     `${open.length === 1 ? "A migration" : `${open.length} migrations`} up to ${unit.at(-1)?.id ?? ""} cannot be squashed yet.`,
     open.map(({ id }) => `${id} is ${stateOf(id)}`),
-    stateOf(first.id) === "verified"
+    ["verified", "rolled_out", "contracting"].includes(stateOf(first.id))
       ? `npm run migrations -- contract --through ${first.id} --old-role <login of the old release>`
       : `npm run migrations -- apply --through ${first.id}`,
   );

@@ -5,14 +5,21 @@ import { loadCluster } from "./client";
 import { PodStream } from "./podStream";
 import { describeApiError } from "./readyPod";
 
+/** Where a password is, in names only. */
+export interface SecretKey {
+  /** kubeconfig context */
+  readonly context: string;
+  readonly namespace: string;
+  /** the Secret that holds the role's password, and the key in it */
+  readonly secret: string;
+  readonly secretKey: string;
+}
+
 /**
  * Where a database is and who logs in, in names only: no password, so it may stand in Pulumi's
  * state and in messages.
  */
-export interface DatabaseAddress {
-  /** kubeconfig context */
-  readonly context: string;
-  readonly namespace: string;
+export interface DatabaseAddress extends SecretKey {
   /** label `app.kubernetes.io/name` of the server's pod */
   readonly app: string;
   readonly port: number;
@@ -20,9 +27,6 @@ export interface DatabaseAddress {
   readonly cloneId?: string;
   readonly database: string;
   readonly role: string;
-  /** the Secret that holds the role's password, and the key in it */
-  readonly secret: string;
-  readonly secretKey: string;
 }
 
 /** How a database is called in messages and in the migration journal. */
@@ -73,7 +77,8 @@ async function connectOnce(address: DatabaseAddress, applicationName: string): P
   return client;
 }
 
-async function readPassword({ context, namespace, secret, secretKey }: DatabaseAddress) {
+/** @throws UserError that names the Secret */
+export async function readPassword({ context, namespace, secret, secretKey }: SecretKey) {
   const found = await loadCluster(context)
     .core.readNamespacedSecret({ namespace, name: secret })
     .catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface PodPort {
   readonly port: number;
   /** the clone whose data the pod must have: while one replaces another, both have the app's label */
   readonly cloneId?: string;
+  /** this pod, whatever it says of itself */
+  readonly pod?: string;
 }
 
 /** Label of pods that run on a clone; its value is the clone id. */
@@ -25,6 +27,7 @@ export const dataLabel = "stateful-cd/data-of";
  * @throws UserError when none is ready; names each pod there is and what it waits for
  */
 export async function findReadyPod(target: PodPort): Promise<string> {
+  if (target.pod !== undefined) return target.pod;
   const cluster = loadCluster(target.context);
   const byClone = target.cloneId === undefined ? "" : `,${dataLabel}=${target.cloneId}`;
   const { items } = await cluster.core

@@ -17,7 +17,11 @@ export async function runEngine(url: string, folder: string): Promise<void> {
   };
   const options = { connect, migrations: await readMigrations(folder), lockDeadlineSeconds: 30 };
   await applyMigrations(options);
-  const { waiting } = await contractMigrations({ ...options, oldRoles: [oldRole] });
+  const { waiting } = await contractMigrations({
+    ...options,
+    oldRoles: [{ name: oldRole }],
+    soakSeconds: 0,
+  });
   if (waiting.length > 0) throw new Error(waiting.join("; "));
 }
 

@@ -2,8 +2,12 @@ import { contractMigrations } from "../../engine/contract";
 import { inspectSchema } from "../../engine/inspect";
 import type { MigrationState } from "../../engine/journal/journal";
 import { readMigrations, throughMigration } from "../../engine/files/migrationFolder";
+import { readArchives } from "../../engine/contracting/archive";
+import type { OldRole } from "../../engine/contracting/oldRoles";
 import { podsOfOtherReleases } from "../../kube/otherReleases";
-import { nameOf } from "../../kube/postgres";
+import { clientsOfPoolers, type PoolerAddress, type PoolerClient } from "../../kube/poolerClients";
+import { connectToPostgres, type DatabaseAddress, nameOf } from "../../kube/postgres";
+import { UserError } from "../../userError";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
 import { runOptions, type SchemaInputs, withDatabase } from "./schema";
@@ -15,8 +19,16 @@ export interface ContractInputs extends SchemaInputs {
   readonly release: string;
   /** App label of the workload whose pods of other releases must be gone. */
   readonly app: string;
-  /** Login roles of releases that know only the old shape. */
-  readonly oldRoles: readonly string[];
+  /** Logins of all other releases, with the last migration that each knows. */
+  readonly oldRoles: readonly OldRole[];
+  /** Who may close the logins of old releases, and read the statements of others. */
+  readonly administrator: DatabaseAddress;
+  /** Who may ask the poolers for their clients. */
+  readonly pooler: PoolerAddress;
+  /** How long nothing may have used the old shape. */
+  readonly soakSeconds: number;
+  /** How long the old columns are kept, archived under another name. */
+  readonly keepDays: number;
 }
 
 export interface ContractOutputs {
@@ -24,6 +36,8 @@ export interface ContractOutputs {
   readonly states: Readonly<Record<string, MigrationState>>;
   /** The schema fingerprint it has left; a refresh leaves it. */
   readonly schemaFingerprint?: string;
+  /** When the next archived column is to be dropped, ISO 8601: from then on there is a change. */
+  readonly dropsAfter?: string;
   /** Why something is not contracted yet, a line each. While there is one, the resource has changes. */
   readonly waiting: readonly string[];
 }
@@ -33,17 +47,14 @@ export const contract: ResourceKind<ContractInputs, ContractOutputs> = {
   identify: ({ database }) => `${nameOf(database)}/contract`,
   async reconcile(inputs) {
     const report = reportProgress(nameOf(inputs.database));
-    const pods = await oldPods(inputs);
-    const waiting =
-      pods === undefined
-        ? await contractNow(inputs, report)
-        : openIn((await statesIn(inputs)).states).map(([id]) => `${id}: ${pods}`);
+    const waiting = await contractNow(inputs, report);
     for (const line of waiting) report(`contract waits: ${line}`);
-    return { ...(await statesIn(inputs)), waiting };
+    return { ...(await statesIn(inputs)), waiting, ...(await nextDrop(inputs)) };
   },
   async read(inputs) {
     const { states } = await statesIn(inputs);
-    return { states, waiting: openIn(states).map(([id, state]) => `${id}: is ${state}`) };
+    const waiting = openIn(states).map(([id, state]) => `${id}: is ${state}`);
+    return { states, waiting, ...(await nextDrop(inputs)) };
   },
 };
 
@@ -56,6 +67,11 @@ async function contractNow(
     migrations: await readMigrations(inputs.folder),
     through: inputs.through,
     oldRoles: inputs.oldRoles,
+    askOutside: (roles) => seenOutside(inputs, roles),
+    administrator: () =>
+      connectToPostgres(inputs.administrator, inputs.deadlineSeconds, "stateful-cd contract"),
+    soakSeconds: inputs.soakSeconds,
+    keepDays: inputs.keepDays,
     onProgress: ({ migration, message }) => {
       report(migration === undefined ? message : `${migration}: ${message}`);
     },
@@ -67,11 +83,42 @@ function openIn(states: ContractOutputs["states"]): [id: string, state: Migratio
   return Object.entries(states).filter(([, state]) => state !== "done");
 }
 
-/** A pod of another release may write in the old shape without having a session just now. */
-async function oldPods({ database, app, release }: ContractInputs): Promise<string | undefined> {
+/** Who has no session just now, and may still come back to write in the old shape. */
+async function seenOutside(
+  { database, app, release, pooler }: ContractInputs,
+  oldRoles: readonly string[],
+): Promise<string | undefined> {
   const { context, namespace } = database;
-  const pods = await podsOfOtherReleases(context, namespace, app, release);
-  return pods.length === 0 ? undefined : `another release still runs: ${pods.join(", ")}`;
+  try {
+    const pods = await podsOfOtherReleases(context, namespace, app, release);
+    if (pods.length > 0) return `another release still runs: ${pods.join(", ")}`;
+    const clients = await clientsOfPoolers(pooler);
+    return clientsAsReason(clients.filter(({ user }) => oldRoles.includes(user)));
+  } catch (error) {
+    // What cannot be asked today may answer tomorrow: that is no failure of the release.
+    if (!(error instanceof UserError)) throw error;
+    return [error.problem, ...error.details].join(" ");
+  }
+}
+
+/** Clients of poolers that use old logins, for people; undefined for none. */
+export function clientsAsReason(clients: readonly PoolerClient[]): string | undefined {
+  if (clients.length === 0) return undefined;
+  const users = [...new Set(clients.map(({ user }) => user))].sort();
+  const each = users.map((user) => {
+    const count = clients.filter((client) => client.user === user).length;
+    return `${user} has ${count === 1 ? "a client" : `${count} clients`}`;
+  });
+  return `an old release is connected to a pooler: ${each.join("; ")}`;
+}
+
+async function nextDrop(inputs: ContractInputs): Promise<{ dropsAfter?: string }> {
+  const archives = await withDatabase(inputs, readArchives);
+  const [next] = archives.filter(({ isDropped }) => !isDropped);
+  if (next === undefined) return {};
+  const day = 86_400_000;
+  const milliseconds = Date.now() + (inputs.keepDays - next.ageDays) * day;
+  return { dropsAfter: new Date(milliseconds).toISOString() };
 }
 
 async function statesIn(inputs: ContractInputs) {

@@ -94,11 +94,13 @@ async function reconcile(resource: ResourceKind<Properties, Properties>, inputs:
 
 /**
  * Compares what is declared, never the provider's text. Drift found by a refresh is a change too,
- * and so is what an earlier `up` had to leave waiting.
+ * and so is what an earlier `up` had to leave waiting, or has put off to a day that has come.
  */
 function isChanged(names: readonly string[], olds: Properties, news: Properties): boolean {
   const isOpen = [olds.drift, olds.waiting].some((list) => Array.isArray(list) && list.length > 0);
-  return isOpen || differ(pick(olds, names), pick(news, names));
+  const { dropsAfter } = olds;
+  const isDue = typeof dropsAfter === "string" && Date.parse(dropsAfter) <= Date.now();
+  return isOpen || isDue || differ(pick(olds, names), pick(news, names));
 }
 
 function differ(one: unknown, other: unknown): boolean {

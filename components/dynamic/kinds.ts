@@ -40,8 +40,23 @@ export const kinds = {
     },
   ),
   contract: declare<ContractInputs>(
-    ["database", "folder", "through", "release", "app", "oldRoles", "cloneId", "deadlineSeconds"],
+    [
+      "database",
+      "folder",
+      "through",
+      "release",
+      "app",
+      "oldRoles",
+      "administrator",
+      "pooler",
+      "soakSeconds",
+      "keepDays",
+      "cloneId",
+      "deadlineSeconds",
+    ],
     async () => (await import("./contract.js")).contract,
+    // Who is asked, and for how long, is no change of what there is to give up.
+    { ignored: ["oldRoles", "administrator", "pooler", "soakSeconds"] },
   ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],

@@ -31,7 +31,7 @@ export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
   async read(inputs) {
     const { migrations } = await inspect(inputs);
     const found = migrations.find(({ id }) => id === inputs.migration);
-    if (!found || found.state === "pending") return undefined;
+    if (!found || found.state === "pending" || found.state === "aborted") return undefined;
     return { drift: found.editedFiles.map((file) => `${file} was edited after it was applied`) };
   },
 };

@@ -3,60 +3,132 @@ import { UserError } from "../../userError";
 import { audit } from "../sync/audit";
 import type { MigrationState } from "../journal/journal";
 import type { Migration } from "../files/migration";
+import type { LiveSync } from "../sync/liveSync";
 import { planSync } from "../sync/planSync";
+import type { Session } from "../session/session";
 import { printable } from "../sql/sourceText";
+import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./dependents";
+import { type OldRole, rolesBefore, sessionsOf } from "./oldRoles";
+import { countOldWrites, type Quiet } from "./quiet";
+import { syncOf } from "./undoSync";
+import { statementUse, type StatementUse } from "./statements";
+
+/** What a contract asks before it begins. */
+export interface Gate {
+  readonly oldRoles: readonly OldRole[];
+  /**
+   * Why an old release may still be there, as seen from outside of the database: its processes, a
+   * pooler's clients. A question that cannot be answered is a reason too.
+   */
+  readonly askOutside?: (oldRoles: readonly string[]) => Promise<string | undefined>;
+  /** How long nobody may have been seen to use the old shape. */
+  readonly soakSeconds: number;
+}
+
+/** Why an old release is still there, or may be; for people. */
+export async function whyOldReleaseIsThere(
+  client: Client,
+  { oldRoles, askOutside }: Gate,
+  migration: Migration,
+): Promise<string | undefined> {
+  const roles = rolesBefore(oldRoles, migration);
+  return (await askOutside?.(roles)) ?? sessionsOf(client, roles);
+}
+
+export function whyStateWaits(state: MigrationState): string | undefined {
+  const ready: MigrationState[] = ["verified", "rolled_out", "contracting"];
+  return ready.includes(state) ? undefined : `is ${state}, and must be verified first`;
+}
+
+/** What a database tells of an old shape. */
+export interface Look {
+  /** undefined for a migration without sync.yaml, and where there is a `problem`. */
+  readonly live: LiveSync | undefined;
+  /** Why sync.yaml cannot be followed any more. */
+  readonly problem: string | undefined;
+  readonly old: OldColumns | undefined;
+  readonly oldWrites: number | null;
+  readonly statements: StatementUse | undefined;
+}
 
 /**
- * Why the old shape has to stay for now, for people; undefined when nothing stands against its end.
- * @param client a session outside of any transaction
- * @param oldRoles login roles of releases that know only the old shape
+ * Counts what has used an old shape so far.
+ * @param session outside of any transaction
+ * @param reader a session that may read the statements of others
  */
-export async function whyContractWaits(
+export async function lookAt(
+  session: Session,
+  reader: Client,
+  migration: Migration,
+): Promise<Look> {
+  const { client } = session;
+  const found = await liveOf(client, migration);
+  const problem = typeof found === "string" ? found : undefined;
+  const live = typeof found === "string" ? undefined : found;
+  const old = live && columnsIn(migration, live);
+  return {
+    live,
+    problem,
+    old,
+    oldWrites: await countOldWrites(client, migration),
+    statements: old && (await statementUse(reader, session, old)),
+  };
+}
+
+/** The sync as it is on this database; a text is why it cannot be followed any more. */
+async function liveOf(
   client: Client,
   migration: Migration,
-  state: MigrationState,
-  oldRoles: readonly string[],
-): Promise<string | undefined> {
-  if (state !== "verified" && state !== "rolled_out" && state !== "contracting") {
-    return `is ${state}, and must be verified first`;
-  }
-  const sessions = await oldSessions(client, oldRoles);
-  if (sessions !== undefined) return sessions;
-  return whatAuditFinds(client, migration);
-}
-
-/** Sessions of all old roles on this database, whoever may look at what they run. */
-async function oldSessions(
-  client: Client,
-  oldRoles: readonly string[],
-): Promise<string | undefined> {
-  const { rows } = await client.query<{ role: string; count: number; applications: string }>(
-    `SELECT usename AS role, count(*)::int AS count,
-            string_agg(DISTINCT quote_literal(application_name), ', ') AS applications
-       FROM pg_stat_activity
-      WHERE datname = current_database() AND usename = ANY ($1)
-      GROUP BY usename ORDER BY usename`,
-    [oldRoles],
-  );
-  if (rows.length === 0) return undefined;
-  const each = rows.map(({ role, count, applications }) =>
-    printable(`${role} has ${count === 1 ? "a session" : `${count} sessions`} (${applications})`),
-  );
-  return `an old release is connected: ${each.join("; ")}`;
-}
-
-async function whatAuditFinds(client: Client, migration: Migration): Promise<string | undefined> {
-  let live;
+): Promise<LiveSync | string | undefined> {
   try {
-    live = await planSync(client, migration);
+    return await planSync(client, migration);
   } catch (error) {
     // What has become of the tables since is a reason to wait; a lost connection is not.
     if (!(error instanceof UserError)) throw error;
     return [error.problem, ...error.details].join(" ");
   }
+}
+
+function columnsIn(migration: Migration, { table }: LiveSync): OldColumns | undefined {
+  const sync = syncOf(migration);
+  return sync && oldColumns(sync, table);
+}
+
+/**
+ * Views and functions that name an old column. What contract.sql speaks of is its own affair: it may
+ * drop or replace it.
+ */
+export async function whoNamesIt(
+  client: Client,
+  migration: Migration,
+  { old, live }: Look,
+): Promise<string | undefined> {
+  if (old === undefined || live === undefined) return undefined;
+  const ending = migration.files.find(({ phase }) => phase === "contract")?.text ?? "";
+  const found = (await dependentsOf(client, old)).filter(
+    ({ name }) => !new RegExp(`(^|\\W)${wordPattern(name)}(\\W|$)`).test(ending),
+  );
+  if (found.length === 0) return undefined;
+  const shown = found.map((dependent) => dependent.shown).join(", ");
+  return `${old.columns.join(", ")} of ${live.table.shown} ${old.columns.length === 1 ? "is" : "are"} still named by ${shown}`;
+}
+
+/** The invariant, everywhere. */
+export async function whatAuditFinds(client: Client, { live }: Look): Promise<string | undefined> {
   if (live === undefined) return undefined;
   const [finding] = await audit(client, live);
   if (finding === undefined) return undefined;
   const [first] = finding.rows;
   return `the audit found a mistake. ${finding.problem}${first === undefined ? "" : `, the first is ${first}`}`;
+}
+
+/** How much of the soak time is left, in seconds. */
+export function soakLeft({ soakSeconds }: Gate, quiet: Quiet): number {
+  return Math.max(0, soakSeconds - quiet.seconds);
+}
+
+export function whySoakWaits({ soakSeconds }: Gate, { since, seconds }: Quiet): string {
+  return printable(
+    `nothing old has been seen since ${since}, for ${Math.floor(seconds)} s of ${soakSeconds} s`,
+  );
 }

@@ -1,36 +1,54 @@
-import { sqlState, stateOf } from "../session/databaseErrors";
+import type { Client } from "pg";
+import { recordArchives } from "./archive";
+import { runEndingFile } from "./endingFile";
+import { openRoles, sessionsOf, setLogin } from "./oldRoles";
+import { noteClosedRoles } from "./quiet";
 import type { MigrationRun } from "../journal/fileContext";
 import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import type { MigrationFile } from "../files/migration";
-import { statementsOf } from "../files/migrationStatements";
 import { planSync } from "../sync/planSync";
 import { resetSession } from "../session/session";
-import { headOf } from "../sql/sourceText";
-import { explainStatementError } from "../session/statementError";
 import { StillBlocked } from "../locks/stillBlocked";
 import { inShortLocks, validateConstraint } from "../sync/syncDdl";
 
+/** Whom a contract shuts out, and the session of somebody who may do that. */
+export interface Closing {
+  readonly administrator: Client;
+  readonly oldRoles: readonly string[];
+}
+
 /**
- * verified -> contracting -> done. What needs time is done before, online; then one short lock in
- * which the triggers go, contract.sql runs, and the old columns are renamed: that is the archive,
- * into which no row can fall late.
+ * rolled_out -> contracting -> done. The old logins are closed first, so that nothing old can come
+ * back. What needs time is done next, online; then one short lock in which the triggers go,
+ * contract.sql runs, and the old columns are renamed: that is the archive, into which no row can
+ * fall late.
  * @returns why it has to wait after all; undefined once it is done
  */
 export async function contractMigration(
   work: MigrationRun,
   state: MigrationState,
+  { administrator, oldRoles }: Closing,
 ): Promise<string | undefined> {
   const { run, migration, onProgress } = work;
+  const { client } = run.session;
   await resetSession(run.session);
-  const live = await planSync(run.session.client, migration);
+  const live = await planSync(client, migration);
   const file = migration.files.find(({ phase }) => phase === "contract");
+  const open = await openRoles(client, oldRoles);
+  const cannot = await setLogin(administrator, open, "NOLOGIN", true);
+  if (cannot !== undefined) return cannot;
   await withJournalTransaction(run, async () => {
     await recordFiles(run, migration.id, file === undefined ? [] : [file]);
+    await noteClosedRoles(run, migration.id, open);
     if (state !== "contracting") await advance(run, migration.id, state, "contracting");
   });
   onProgress({ event: "begun", migration: migration.id, message: "contracting" });
+  await setLogin(administrator, open, "NOLOGIN");
+  // Who came in at the last moment is seen here, and nobody comes in after it.
+  const late = await sessionsOf(client, oldRoles);
+  if (late !== undefined) return late;
   try {
     await prepare(work, live);
     await end(work, live, file);
@@ -76,31 +94,9 @@ async function end(
           ...live.contract.release,
         ];
   await inShortLocks(work, "ending the old shape", before, async () => {
-    if (file !== undefined) await runContractFile(work, file);
+    if (file !== undefined) await runEndingFile(work, file);
     for (const statement of live?.contract.archive ?? []) await client.query(statement);
+    if (live !== undefined) await recordArchives(run, migration, live);
     await advance(run, migration.id, "contracting", "done");
   });
-}
-
-async function runContractFile(work: MigrationRun, file: MigrationFile): Promise<void> {
-  const { run, migration, onProgress } = work;
-  const { client, facts } = run.session;
-  const statements = await statementsOf(file);
-  const setSearchPath = (path: string) =>
-    client.query("SELECT set_config('search_path', $1, true)", [path]);
-  await setSearchPath(facts.searchPath);
-  for (const statement of statements) {
-    const message = `contract.sql, statement ${statement.number} of ${statements.length}: ${headOf(statement.text)}`;
-    onProgress({ event: "statement", migration: migration.id, message });
-    try {
-      await client.query(statement.text);
-    } catch (error) {
-      const state = stateOf(error);
-      if (state === sqlState.lockNotAvailable || state === sqlState.deadlockDetected) throw error;
-      const position = { migration: migration.id, file, statement, of: statements.length };
-      const kept = "Nothing of the contract was kept: its transaction was rolled back.";
-      throw explainStatementError(error, position, kept);
-    }
-  }
-  await setSearchPath("pg_catalog, pg_temp");
 }

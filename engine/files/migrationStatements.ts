@@ -46,7 +46,7 @@ async function parseFile(file: MigrationFile): Promise<FileStatements> {
   const mistakes =
     file.phase === "check"
       ? checkMistakes(statements)
-      : [...standingMistakes(statements), ...contractMistakes(file, statements)];
+      : [...standingMistakes(statements), ...endingMistakes(file, statements)];
   return { statements, mistakes: mistakes.map((mistake) => inFile(file, mistake)) };
 }
 
@@ -79,16 +79,16 @@ async function expressionMistakes(file: MigrationFile): Promise<FolderMistake[]>
   return mistakes;
 }
 
-/** contract.sql is part of one short transaction that holds strong locks. */
-function contractMistakes(file: MigrationFile, statements: readonly Statement[]): Mistake[] {
-  if (file.phase !== "contract") return [];
+/** contract.sql, abort.sql and undo.sql are part of one short transaction that holds strong locks. */
+function endingMistakes(file: MigrationFile, statements: readonly Statement[]): Mistake[] {
+  if (!["contract", "abort", "undo"].includes(file.phase)) return [];
   return statements
     .filter(
       ({ standing }) => standing.standing !== "transaction" && standing.standing !== "refused",
     )
     .map(({ offset }) => ({
       offset,
-      problem: "contract.sql is one transaction: this statement cannot be part of it",
+      problem: `${file.phase}.sql is one transaction: this statement cannot be part of it`,
       fix: "put it into a later migration",
     }));
 }

@@ -65,6 +65,16 @@ export type LookupSync = z.output<typeof lookupShape>;
 /** What sync.yaml says: how old and new columns follow each other while both releases write. */
 export type Sync = ColumnSync | LookupSync;
 
+/** The columns that only the old release knows. */
+export function oldColumnsOf(sync: Sync): readonly string[] {
+  return sync.kind === "columns" ? sync.old : [sync.name];
+}
+
+/** The columns that the new release brings. */
+export function newColumnsOf(sync: Sync): readonly string[] {
+  return sync.kind === "columns" ? sync.new : [sync.id];
+}
+
 /** An SQL expression of a sync.yaml and where it is written. */
 export interface SyncExpression {
   readonly key: string;

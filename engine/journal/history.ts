@@ -14,11 +14,11 @@ type Refusal = readonly [problem: string, ...details: string[]];
 function appliedPhases(state: JournalMigration["state"]): readonly Phase[] {
   switch (state) {
     case "expanding":
+    case "aborted":
       return [];
     case "expanded":
     case "blocked":
     case "aborting":
-    case "aborted":
       return ["expand"];
     case "backfilling":
     case "backfilled":
@@ -28,13 +28,15 @@ function appliedPhases(state: JournalMigration["state"]): readonly Phase[] {
     case "contracting":
       return ["expand", "sync", "check"];
     case "done":
+    case "undoing":
       return ["expand", "sync", "check", "contract"];
   }
 }
 
 /**
  * Compares ALL migrations of the journal with the folder: nothing that was applied may be missing,
- * renumbered or edited, and nothing may come late.
+ * renumbered or edited, and nothing may come late. Of an aborted migration nothing is left: it is as
+ * if it had never been applied.
  * @returns what is to be done, in order
  * @throws UserError with all that is wrong
  */
@@ -62,7 +64,7 @@ async function refusalsOf(
   const refusals: Refusal[] = ensureNoMissing(migrations, journal);
   for (const migration of migrations) {
     const applied = journal.migrations.get(migration.id);
-    if (applied === undefined) {
+    if (applied === undefined || applied.state === "aborted") {
       if (isRenumbered(migration, migrations, journal)) continue;
       const tooLate = await whyTooLate(client, migration, journal);
       if (tooLate !== undefined) refusals.push(tooLate);
@@ -76,7 +78,7 @@ async function refusalsOf(
 function ensureNoMissing(migrations: readonly Migration[], journal: Journal): Refusal[] {
   const present = new Set(migrations.map(({ id }) => id));
   return [...journal.migrations.values()]
-    .filter(({ id }) => !present.has(id))
+    .filter(({ id, state }) => !present.has(id) && state !== "aborted")
     .sort((a, b) => compareNumbers(a.number, b.number))
     .map((applied) => {
       const twin = migrations.find(

@@ -15,7 +15,8 @@ export type MigrationState =
   | "done"
   | "blocked"
   | "aborting"
-  | "aborted";
+  | "aborted"
+  | "undoing";
 
 export interface JournalStep {
   readonly phase: Phase;
@@ -125,7 +126,6 @@ export async function readAppliedText(
 
 /** Whether a release may use what a migration has made: nothing but its contract is left to do. */
 export function isSettled(state: MigrationState): boolean {
-  return (
-    state === "done" || state === "verified" || state === "rolled_out" || state === "contracting"
-  );
+  const settled: MigrationState[] = ["done", "verified", "rolled_out", "contracting", "undoing"];
+  return settled.includes(state);
 }

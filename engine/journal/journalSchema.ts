@@ -19,6 +19,9 @@ import { withTransaction } from "../session/transaction";
  * - rejects: rows that do not convert, with their old values.
  * - stalls: how long others may have queued behind a lock of ours, by table: the stall budget.
  * - sync_conflicts: writes that changed both sides to values that disagree; the new side won.
+ * - quiet: one row a migration whose old shape nobody was seen to use: since when, and what had been
+ *   counted by then. `closed_roles` are the logins that contract took LOGIN from.
+ * - archives: one row a column that contract renamed; `dropped_at` once it is really gone.
  */
 const upgrades: readonly string[] = [
   `
@@ -126,6 +129,32 @@ const upgrades: readonly string[] = [
     ADD COLUMN paused boolean NOT NULL DEFAULT false,
     DROP CONSTRAINT backfills_pkey,
     ADD PRIMARY KEY (migration, part);`,
+  `
+  ALTER TABLE stateful_cd.migrations
+    DROP CONSTRAINT migrations_state_check,
+    ADD CONSTRAINT migrations_state_check CHECK (state IN ('expanding', 'expanded', 'backfilling',
+      'backfilled', 'verified', 'rolled_out', 'contracting', 'done', 'blocked', 'aborting', 'aborted',
+      'undoing'));
+  CREATE TABLE stateful_cd.quiet (
+    migration text PRIMARY KEY REFERENCES stateful_cd.migrations,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    old_writes bigint,
+    statements jsonb,
+    closed_roles text[] NOT NULL DEFAULT '{}',
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs
+  );
+  CREATE TABLE stateful_cd.archives (
+    migration text NOT NULL REFERENCES stateful_cd.migrations,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    column_name text NOT NULL,
+    archived_name text NOT NULL,
+    not_null boolean NOT NULL,
+    archived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    dropped_at timestamptz,
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs,
+    PRIMARY KEY (migration, column_name)
+  );`,
 ];
 
 export const journalVersion = upgrades.length;

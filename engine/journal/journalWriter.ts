@@ -117,6 +117,25 @@ export async function advance(
   );
 }
 
+/** Of a migration that was taken back only the row is kept, in the edge aborting -> aborted. */
+export async function forgetWork(run: Run, migration: string): Promise<void> {
+  await advance(run, migration, "aborting", "aborted");
+  for (const table of ["backfills", "rejects", "quiet", "archives", "steps", "files"]) {
+    await run.session.client.query(`DELETE FROM stateful_cd.${table} WHERE migration = $1`, [
+      migration,
+    ]);
+  }
+}
+
+/** aborted -> pending: the migration is about to be applied again. */
+export async function forgetAborted(run: Run, migration: string): Promise<void> {
+  await expectOne(
+    run,
+    `${fence} DELETE FROM stateful_cd.migrations USING fence WHERE id = $2 AND state = 'aborted'`,
+    [migration],
+  );
+}
+
 /** Files that an edge settles, in the edge's own transaction; one of a blocked migration may be new. */
 export async function recordFiles(
   run: Run,

@@ -17,6 +17,7 @@ export async function whyTooLate(
   journal: Journal,
 ): Promise<readonly [string, ...string[]] | undefined> {
   const after = [...journal.migrations.values()]
+    .filter(({ state }) => state !== "aborted")
     .filter(({ number }) => compareNumbers(number, migration.number) > 0)
     .sort((a, b) => compareNumbers(a.number, b.number));
   const [first] = after;

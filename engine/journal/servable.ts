@@ -13,7 +13,7 @@ export function ensureServable(journal: Journal | undefined, through: string): v
   if (journal === undefined || last === undefined) return;
   const contracted = [...journal.migrations.values()]
     .filter(({ kind, state }) => {
-      return kind === "phased" && (state === "done" || state === "contracting");
+      return kind === "phased" && ["done", "contracting", "undoing"].includes(state);
     })
     .filter(({ files }) => files.some(({ phase }) => phase === "sync" || phase === "contract"))
     .filter(({ number }) => compareNumbers(number, last) > 0)

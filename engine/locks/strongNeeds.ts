@@ -41,7 +41,7 @@ export async function classesOf(
 export async function needsOfTexts(run: Run, texts: readonly string[]): Promise<LockNeed[]> {
   const parsed = await parse(texts.join(";\n"));
   if ("mistake" in parsed) throw new Error(`${parsed.mistake.problem}: ${texts.join(";\n")}`);
-  return strongNeeds(await classesOf(run, parsed.statements));
+  return strongNeeds((await classesOf(run, parsed.statements)).map(tablesOnly));
 }
 
 /** The tables that others have to wait for, each with the strongest lock of all statements. */

@@ -1,6 +1,6 @@
 import type { LiveSync } from "./liveSync";
 import { jsonOf, keyColumns, keyOf } from "./liveSync";
-import { archivedName, syncTriggerPrefix } from "./syncNames";
+import { archivedName, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { ColumnSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 
@@ -33,6 +33,7 @@ export function columnSync(
   const forward = (row: string): string[] =>
     sync.new.map((_, index) => `${own(`_forward_${index + 1}`)}(${list(row, sync.old)})`);
   const reverse = sync.old.map((_, index) => own(`_reverse_${index + 1}`));
+  const oldWrites = `stateful_cd.${q(oldWritesOf(tag))}`;
   const disagrees = (row: string): string =>
     `ROW(${forward(row).join(", ")}) IS DISTINCT FROM ROW(${list(row, sync.new)})`;
   const differ = (columns: readonly string[]): string =>
@@ -83,6 +84,9 @@ BEGIN
     old_written := ${differ(sync.old)};
     new_written := ${differ(sync.new)};
   END IF;
+  IF old_written THEN
+    PERFORM pg_catalog.nextval(${text(oldWrites)});
+  END IF;
   IF old_written AND new_written THEN
     INSERT INTO stateful_cd.sync_conflicts (migration, written)
     VALUES (${text(migration)}, jsonb_build_object(${[...sync.old, ...sync.new]
@@ -102,6 +106,7 @@ BEGIN
   RETURN NEW;
 END`;
   const install = [
+    `CREATE SEQUENCE ${oldWrites}`,
     ...forwards,
     ...reverses,
     ...forwards.map(
@@ -121,6 +126,7 @@ END`;
     ...[own(""), ...reverse, ...sync.new.map((_, index) => own(`_forward_${index + 1}`))].map(
       (name) => `DROP FUNCTION IF EXISTS ${name}`,
     ),
+    `DROP SEQUENCE IF EXISTS ${oldWrites}`,
   ];
   const rejected = `NOT ${isEmpty("t", sync.old)} AND num_nonnulls(${forward("t").join(", ")}) = 0`;
   const rowsWhere = (condition: string): string =>
@@ -155,7 +161,12 @@ END`;
       return `WITH free AS MATERIALIZED (${free}) ${set} FROM free
           WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
-    mend: { from: `${table.sql} t`, where: disagrees("t"), values: forward("t") },
+    mend: {
+      from: `${table.sql} t`,
+      where: disagrees("t"),
+      values: forward("t"),
+      isFilling: false,
+    },
     oldValues: jsonOf(sync.old, q),
     rejected,
     rejects: sync.rejects,

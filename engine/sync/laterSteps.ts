@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { isSettled, type MigrationState } from "../journal/journal";
 import type { Migration } from "../files/migration";
 import { archivedName } from "./syncNames";
-import { parseSyncFile, type Sync } from "../files/syncFile";
+import { oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
 import { readSyncTable } from "./syncTable";
 
 /**
@@ -39,7 +39,7 @@ function inStep(sync: Sync): string {
 }
 
 function contractOf({ files }: Migration, sync: Sync | undefined): string[] {
-  const old = sync === undefined ? [] : sync.kind === "columns" ? sync.old : [sync.name];
+  const old = sync === undefined ? [] : oldColumnsOf(sync);
   const steps = [
     ...(files.some(({ phase }) => phase === "contract") ? ["contract.sql"] : []),
     ...old.map((column) => `${column} becomes ${archivedName(column)}`),

@@ -25,7 +25,7 @@ export interface LiveSync {
   readonly table: SyncTable;
   /** What is kept in step, for people. */
   readonly summary: string;
-  /** Tables whose rows or triggers change, in the order in which they are locked. */
+  /** Tables whose rows or triggers change, in the order in which they are locked: what is referred to first. */
   readonly locked: readonly SyncTable[];
   /** Built before the triggers. */
   readonly indexes: readonly SyncIndex[];
@@ -76,6 +76,8 @@ export interface SyncMend {
   readonly where: string;
   /** The values of `filled`, each as SQL over `from`. */
   readonly values: readonly string[];
+  /** Whether the triggers leave alone what it writes, as they do for the backfill. */
+  readonly isFilling: boolean;
 }
 
 /** What ends a sync: an archive of the old columns. */

@@ -1,6 +1,6 @@
 import type { Quoting } from "./columnSync";
 import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
-import { archivedName, cutName, isFilling, syncTriggerPrefix } from "./syncNames";
+import { archivedName, cutName, isFilling, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 
@@ -28,6 +28,7 @@ export function lookupSync(
     ...["insert", "update"].map((part) => ({ table: table.sql, part })),
     ...["adopt_insert", "adopt_update"].map((part) => ({ table: target.sql, part })),
   ];
+  const oldWrites = `stateful_cd.${q(oldWritesOf(tag))}`;
   const both = `stateful_cd_${tag}_fkey`;
   const notNull = `stateful_cd_${tag}_not_null`;
   const byIdAndName = `stateful_cd_${tag}_key`;
@@ -48,6 +49,10 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     id_written := id_written AND OLD.${id} IS DISTINCT FROM NEW.${id};
     name_written := OLD.${name} IS DISTINCT FROM NEW.${name};
+  END IF;
+  -- Deeper down it is a rename that cascades: nobody has written the name here.
+  IF name_written AND pg_catalog.pg_trigger_depth() = 1 THEN
+    PERFORM pg_catalog.nextval(${text(oldWrites)});
   END IF;
   IF id_written THEN
     SELECT r.${targetName} INTO found_name FROM ${target.sql} r
@@ -118,16 +123,18 @@ END`;
       ...triggers.map((on) => `DROP TRIGGER IF EXISTS ${trigger(on.part)} ON ${on.table}`),
       `DROP FUNCTION IF EXISTS ${own("")}`,
       `DROP FUNCTION IF EXISTS ${own("_adopt")}`,
+      `DROP SEQUENCE IF EXISTS ${oldWrites}`,
     ],
     install: [
+      `CREATE SEQUENCE ${oldWrites}`,
       definer("", body),
       definer("_adopt", adoptBody),
       `CREATE TRIGGER ${trigger("insert")} BEFORE INSERT ON ${table.sql} FOR EACH ROW
          EXECUTE FUNCTION ${own("")}()`,
       // Not for every row without an id: that would lock the other table where nobody expects it.
       `CREATE TRIGGER ${trigger("update")} BEFORE UPDATE ON ${table.sql} FOR EACH ROW
-         WHEN (OLD.${name} IS DISTINCT FROM NEW.${name}
-               OR OLD.${id} IS DISTINCT FROM NEW.${id} AND NOT ${isFilling}
+         WHEN ((OLD.${name} IS DISTINCT FROM NEW.${name} OR OLD.${id} IS DISTINCT FROM NEW.${id})
+               AND NOT ${isFilling}
                OR NEW.${id} IS NULL AND ${keyMoved}) EXECUTE FUNCTION ${own("")}()`,
       `CREATE TRIGGER ${trigger("adopt_insert")} AFTER INSERT ON ${target.sql} FOR EACH ROW
          EXECUTE FUNCTION ${own("_adopt")}()`,
@@ -155,7 +162,7 @@ END`;
          UPDATE ${table.sql} t SET ${id} = free.stateful_cd_id FROM free
           WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
-    mend: { from: join, where: disagrees, values: [`r.${targetId}`] },
+    mend: { from: join, where: disagrees, values: [`r.${targetId}`], isFilling: false },
     oldValues: jsonOf([sync.name], q),
     rejected,
     rejects: sync.rejects,

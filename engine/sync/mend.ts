@@ -5,6 +5,7 @@ import type { KeyValues } from "./backfillCursor";
 import { fencedWrite, withJournalTransaction } from "../journal/journalWriter";
 import type { MigrationRun } from "../journal/fileContext";
 import { keyColumns, keyOf, type LiveSync } from "./liveSync";
+import { setFilling } from "./syncNames";
 import { watchingBlockers } from "../locks/blockers";
 import { UserError } from "../../userError";
 import { sqlState, stateOf } from "../session/databaseErrors";
@@ -62,24 +63,32 @@ async function mendFree(
 ): Promise<number> {
   const { client } = run.session;
   const quote = (name: string): string => client.escapeIdentifier(name);
-  const { from, where, values } = live.mend;
+  const { from, where, values, isFilling } = live.mend;
   const free = `SELECT ${keyColumns(live.table, "t", quote)},
        ${values.map((value, index) => `${value} AS stateful_cd_${index}`).join(", ")}
        FROM ${from} WHERE ${among(client, live, keys)} AND ${where} FOR NO KEY UPDATE OF t SKIP LOCKED`;
   const set = live.filled.map((name, index) => `${quote(name)} = free.stateful_cd_${index}`);
+  const settings = [
+    `SET LOCAL lock_timeout = ${rowLockMilliseconds}`,
+    ...(isFilling ? [setFilling] : []),
+  ];
   try {
-    return await withJournalTransaction(run, async () => {
-      const { rowCount } = await client.query(
-        `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
+    return await withJournalTransaction(
+      run,
+      async () => {
+        const { rowCount } = await client.query(
+          `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
             WHERE (${keyColumns(live.table, "t", quote)}) = (${keyColumns(live.table, "free", quote)})`,
-      );
-      await fencedWrite(
-        run,
-        "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
-        [migration.id],
-      );
-      return rowCount ?? 0;
-    }, [`SET LOCAL lock_timeout = ${rowLockMilliseconds}`]);
+        );
+        await fencedWrite(
+          run,
+          "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
+          [migration.id],
+        );
+        return rowCount ?? 0;
+      },
+      settings,
+    );
   } catch (error) {
     const passing: unknown[] = [
       sqlState.lockNotAvailable,

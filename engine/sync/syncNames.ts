@@ -23,6 +23,11 @@ export function syncTagOf({ number }: Pick<Migration, "number">): string {
     : digestOf(number).slice("sha256:".length).slice(0, longestTag);
 }
 
+/** The sequence of schema stateful_cd that counts what the old release writes. */
+export function oldWritesOf(tag: string): string {
+  return `sync_${tag}_old_writes`;
+}
+
 /** The name under which contract keeps an old column. */
 export function archivedName(column: string): string {
   return cutName(`_dropped_${column}`);

@@ -21,7 +21,7 @@ export interface CloneRequest {
     /** Which role gets the password under which key of which Secret of the target's namespace. */
     readonly passwords: readonly RolePassword[];
   };
-  /** Roles that can log in and whose name begins so are dropped; empty drops none. */
+  /** Roles with a login or a password whose name begins so are dropped; empty drops none. */
   readonly loginRolesToDrop: string;
   readonly snapshotClass?: string;
   readonly storageClass?: string;

@@ -38,7 +38,8 @@ const settings = {
 
 /**
  * Slots would keep WAL for ever, and subscriptions would connect to production's publishers. Logins
- * of releases go; whoever remains gets the password its new home has for it, or none and no login.
+ * of releases go, also those that a contract has closed; whoever remains gets the password its new
+ * home has for it, or none and no login.
  */
 const sanitise = String.raw`\set ON_ERROR_STOP on
 \set VERBOSITY terse
@@ -62,7 +63,8 @@ begin
   perform pg_drop_replication_slot(slot_name) from pg_replication_slots;
   update pg_subscription set subenabled = false, subconninfo = '', subslotname = null;
   for name in select rolname from pg_authid
-    where dropped <> '' and starts_with(rolname, dropped) and rolcanlogin and not rolsuper
+    where dropped <> '' and starts_with(rolname, dropped) and not rolsuper
+      and (rolcanlogin or rolpassword is not null)
       and not verifiers ? rolname::text
   loop
     execute format('drop role %I', name);

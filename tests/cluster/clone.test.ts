@@ -159,6 +159,7 @@ describe("a clone of production", function () {
       server,
       `create role bookkeeper_owner login password 'old';
        create role bookkeeper_app;
+       create role bookkeeper_app_0_9_0 nologin password 'old' in role bookkeeper_app;
        create role bookkeeper_app_1_0_0 login password 'old' in role bookkeeper_app;
        create role "a ""strange"" person" login superuser password 'old';
        create table goods as select i as id, md5(i::text) as name from generate_series(1, 50000) i;

@@ -47,6 +47,7 @@ const config = {
   backend: '{"replicas":2}',
   frontend: '{"replicas":2}',
   clone: "{}",
+  contract: "{}",
 };
 
 describe("the program", function () {

@@ -14,6 +14,7 @@ const complete: Record<string, string> = {
   frontend: '{"replicas":2,"nodePort":30080}',
   sampleData: "{}",
   clone: "{}",
+  contract: "{}",
 };
 
 function loadWith(changes: Record<string, string | undefined>) {
