@@ -1,10 +1,11 @@
 import type { Client } from "pg";
+import { UserError } from "../userError";
 import { applyFile } from "./steps/fileRun";
 import type { Deadlines } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
 import { findJournal, type Journal, type MigrationState, readJournal } from "./journal/journal";
-import type { Run } from "./journal/journalWriter";
+import { forgetAborted, type Run, withJournalTransaction } from "./journal/journalWriter";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
 import { verify } from "./steps/checks";
@@ -159,7 +160,12 @@ interface Work {
  * and from there on again. A file of one transaction needs no `expanding` that anybody could see.
  */
 async function applyMigration(work: Work, migration: Migration, journal: Journal): Promise<void> {
-  const applied = journal.migrations.get(migration.id);
+  const found = journal.migrations.get(migration.id);
+  ensureNotAborting(migration, found?.state);
+  if (found?.state === "aborted") {
+    await withJournalTransaction(work.run, () => forgetAborted(work.run, migration.id));
+  }
+  const applied = found?.state === "aborted" ? undefined : found;
   const state = applied?.state ?? "pending";
   const isPlain = migration.kind === "plain";
   const file = migration.files.find(({ phase }) => phase === "expand");
@@ -173,6 +179,15 @@ async function applyMigration(work: Work, migration: Migration, journal: Journal
   } else {
     await verify(work.run, migration, expanded === "blocked" ? "blocked" : "expanded");
   }
+}
+
+function ensureNotAborting({ id }: Migration, state: MigrationState | undefined): void {
+  if (state !== "aborting") return;
+  throw new UserError(
+    `Migration ${id} is being taken back; it cannot be applied before that is done.`,
+    [],
+    `npm run migrations -- abort ${id}`,
+  );
 }
 
 function resultOf(

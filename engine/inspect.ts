@@ -68,7 +68,9 @@ export function inspectSchema(
         },
       }),
       migrations: inspected,
-      unknownMigrations: [...(journal?.migrations.keys() ?? [])].filter((id) => !known.has(id)),
+      unknownMigrations: [...(journal?.migrations.values() ?? [])]
+        .filter(({ id, state }) => !known.has(id) && state !== "aborted")
+        .map(({ id }) => id),
       schemaFingerprint: fingerprint.digest,
       schemaFacts: fingerprint.facts,
       invalidIndexes: await namesOf(

@@ -113,7 +113,8 @@ async function remainingStatements(
 ): Promise<PlannedStatement[]> {
   const state = stateOf(journal, migration.id);
   const file = migration.files.find(({ phase }) => phase === "expand");
-  if ((state !== "pending" && state !== "expanding") || file === undefined) return [];
+  const isOpen = state === "pending" || state === "expanding" || state === "aborted";
+  if (!isOpen || file === undefined) return [];
   const steps = journal?.migrations.get(migration.id)?.steps ?? [];
   const done = steps.filter((step) => step.phase === "expand" && step.state === "done");
   const doneThrough = Math.max(0, ...done.map((step) => step.lastStatement));

@@ -115,7 +115,12 @@ export async function prepareDatabase(
 /** Ends the shape of release 1.0.0, as if none of its servers were left. */
 export async function contractDatabase({ connect }: Database): Promise<void> {
   const migrations = await loadMigrations(path.join(root, "migrations"));
-  const { waiting } = await contractMigrations({ connect, migrations, oldRoles: [], soakSeconds: 0 });
+  const { waiting } = await contractMigrations({
+    connect,
+    migrations,
+    oldRoles: [],
+    soakSeconds: 0,
+  });
   assert.deepEqual(waiting, []);
 }
 

@@ -7,9 +7,13 @@ export interface Arguments {
   readonly command: CommandName;
   readonly connection: string | undefined;
   readonly folder: string;
+  /** The migration that abort and undo are about. */
+  readonly id: string | undefined;
   readonly through: string | undefined;
   readonly oldRoles: readonly string[];
   readonly repair: boolean;
+  readonly soakSeconds: number | undefined;
+  readonly keepDays: number | undefined;
   readonly json: boolean;
 }
 
@@ -20,7 +24,9 @@ export const usage = `Usage: npm run migrations -- <command> [options]
 
 Commands
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .map(([name, { summary, takesId }]) => {
+    return `  ${(takesId === true ? `${name} ID` : name).padEnd(9)} ${summary}`;
+  })
   .join("\n")}
 
 Options
@@ -29,19 +35,30 @@ Options
   --through ID         the last migration to look at
   --old-role ROLE      for contract: the login of a release that knows only the old shape; repeatable
   --repair             for audit: set right what was written past the triggers, by the old columns
+  --soak SECONDS       for contract: how long nothing may have used the old shape (default: 2)
+  --keep-days DAYS     for contract: drop what was archived longer ago (default: 7)
   --json               one JSON document on standard output
   --help               this text`;
 
 export function readArguments(argv: readonly string[]): Arguments | "help" {
   const { values, positionals } = parse(argv);
   if (values.help === true) return "help";
-  const [command, ...more] = positionals;
+  const [command, ...rest] = positionals;
+  const takesId = isCommand(command) && commands[command].takesId === true;
+  const [id, ...more] = takesId ? rest : [undefined, ...rest];
   if (more.length > 0 || !isCommand(command)) {
     const words = positionals.length === 0 ? "no command" : `"${positionals.join(" ")}"`;
     throw new UsageError(
       `The command line has ${words}.`,
       [`Allowed: ${Object.keys(commands).join(", ")}.`],
       "npm run migrations -- --help",
+    );
+  }
+  if (takesId && id === undefined) {
+    throw new UsageError(
+      `${command} needs to know which migration.`,
+      [],
+      `npm run migrations -- ${command} <id>, one of npm run migrations -- status`,
     );
   }
   const oldRoles = values["old-role"] ?? [];
@@ -61,7 +78,10 @@ export function readArguments(argv: readonly string[]): Arguments | "help" {
   }
   return {
     command,
+    id,
     oldRoles,
+    soakSeconds: checkedNumber("--soak", values.soak),
+    keepDays: checkedNumber("--keep-days", values["keep-days"]),
     connection: checkedConnection(values["database-url"]),
     folder: values.folder ?? "migrations",
     through: values.through,
@@ -88,6 +108,8 @@ const options = {
     through: { type: "string" },
     "old-role": { type: "string", multiple: true },
     repair: { type: "boolean" },
+    soak: { type: "string" },
+    "keep-days": { type: "string" },
     json: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
@@ -100,6 +122,17 @@ function checkedConnection(url: string | undefined): string | undefined {
   throw new UsageError(
     "--database-url is not a PostgreSQL URL.",
     ["Allowed: postgresql://user:password@host:port/database"],
+    "npm run migrations -- --help",
+  );
+}
+
+function checkedNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined || /^\d+(\.\d+)?$/.test(text)) {
+    return text === undefined ? undefined : Number(text);
+  }
+  throw new UsageError(
+    `${option} is not a number.`,
+    ["Allowed: 0 and more, like 3600 or 0.5"],
     "npm run migrations -- --help",
   );
 }

@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
+import { abortMigration } from "../abort";
 import { applyMigrations } from "../apply";
 import { auditMigrations } from "../audit";
 import { contractMigrations } from "../contract";
@@ -8,6 +9,7 @@ import { planMigrations } from "../plan";
 import type { Progress } from "../progress";
 import { withSession } from "../session/session";
 import { squash } from "../squash";
+import { undoMigration } from "../undo";
 import {
   applyLines,
   auditLines,
@@ -24,8 +26,12 @@ export interface CommandContext {
   readonly folder: string;
   readonly migrations: readonly Migration[];
   readonly through?: string;
+  /** The migration that abort and undo are about. */
+  readonly id?: string;
   readonly oldRoles: readonly string[];
   readonly repair: boolean;
+  readonly soakSeconds?: number;
+  readonly keepDays?: number;
   readonly applicationName: string;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -40,10 +46,12 @@ export interface CommandResult {
 
 interface Command {
   readonly summary: string;
+  /** Whether it is about one migration. */
+  readonly takesId?: boolean;
   readonly run: (context: CommandContext) => Promise<CommandResult>;
 }
 
-const names = ["status", "plan", "apply", "audit", "contract", "squash"] as const;
+const names = ["status", "plan", "apply", "audit", "contract", "abort", "undo", "squash"] as const;
 export type CommandName = (typeof names)[number];
 
 export const commands: Readonly<Record<CommandName, Command>> = {
@@ -82,8 +90,30 @@ export const commands: Readonly<Record<CommandName, Command>> = {
       await withSession(context.connect, ({ client }) =>
         ensureRolesExist(client, context.oldRoles),
       );
-      const result = await contractMigrations(context);
+      const result = await contractMigrations({
+        ...context,
+        oldRoles: context.oldRoles.map((name) => ({ name })),
+      });
       return { json: result, lines: contractLines(result), ok: true };
+    },
+  },
+  abort: {
+    summary: "take back, before its contract, all that a migration has made",
+    takesId: true,
+    run: async ({ id = "", ...context }) => {
+      const result = await abortMigration({ ...context, id });
+      const line = result.aborted ? `${id}: aborted` : `${id} was aborted before`;
+      return { json: result, lines: [line], ok: true };
+    },
+  },
+  undo: {
+    summary: "bring back, after its contract, the columns that it archived",
+    takesId: true,
+    run: async ({ id = "", ...context }) => {
+      const result = await undoMigration({ ...context, id });
+      const line = result.undone ? `${id}: undone` : `${id} is not contracted: nothing to undo`;
+      const open = result.open === undefined ? [] : [`still to do: ${result.open}`];
+      return { json: result, lines: [line, ...open], ok: true };
     },
   },
   squash: {

@@ -19,7 +19,7 @@ async function connectTo(connectionString: string | undefined): Promise<Client> 
 }
 
 async function run(given: Arguments, write: (line: string) => void): Promise<boolean> {
-  const { through, oldRoles, repair } = given;
+  const { id, through, oldRoles, repair, soakSeconds, keepDays } = given;
   const { json, lines, ok } = await commands[given.command].run({
     connect: () => connectTo(given.connection),
     folder: given.folder,
@@ -30,7 +30,10 @@ async function run(given: Arguments, write: (line: string) => void): Promise<boo
     onProgress: (progress) => {
       if (!given.json) write(progressLine(progress));
     },
+    ...(id === undefined ? {} : { id }),
     ...(through === undefined ? {} : { through }),
+    ...(soakSeconds === undefined ? {} : { soakSeconds }),
+    ...(keepDays === undefined ? {} : { keepDays }),
   });
   if (given.json) write(JSON.stringify(json));
   else lines.forEach(write);

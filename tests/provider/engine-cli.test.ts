@@ -126,11 +126,28 @@ describe("npm run migrations", () => {
       stderr: "",
     });
     await old.end();
-    assert.deepEqual(await run("contract", "--old-role", role), {
+    assert.deepEqual(await run("contract", "--old-role", role, "--soak", "0"), {
       code: 0,
       stdout: "0002-b: contracting\n0002-b: contracted\n0002-b  contracted\n",
       stderr: "",
     });
+    const undone = await run("undo", "0002-b", "--json");
+    assert.deepEqual(JSON.parse(undone.stdout), { id: "0002-b", state: "verified", undone: true });
+    assert.equal(
+      (await run("undo", "0002-b")).stdout,
+      "0002-b is not contracted: nothing to undo\n",
+    );
+    assert.equal(
+      (await run("abort", "0002-b")).stdout,
+      "0002-b: taking it back\n0002-b: aborted\n0002-b: aborted\n",
+    );
+    assert.deepEqual(await run("abort"), {
+      code: 2,
+      stdout: "",
+      stderr:
+        "abort needs to know which migration.\n  Next: npm run migrations -- abort <id>, one of npm run migrations -- status\n",
+    });
+    await run("apply");
     assert.deepEqual(await run("contract", "--old-role", "nobody_at_all"), {
       code: 1,
       stdout: "",
@@ -162,15 +179,15 @@ describe("npm run migrations", () => {
 
   it("exits 2 when the command line is wrong, and says what is allowed", async () => {
     const next = "  Next: npm run migrations -- --help\n";
-    const allowed = "  Allowed: status, plan, apply, audit, contract, squash.\n";
+    const allowed = "  Allowed: status, plan, apply, audit, contract, abort, undo, squash.\n";
     assert.deepEqual(await runWith({}, []), {
       code: 2,
       stdout: "",
       stderr: `The command line has no command.\n${allowed}${next}`,
     });
     assert.deepEqual(
-      (await runWith({}, ["undo"])).stderr,
-      `The command line has "undo".\n${allowed}${next}`,
+      (await runWith({}, ["redo"])).stderr,
+      `The command line has "redo".\n${allowed}${next}`,
     );
     const unknown = await runWith({}, ["plan", "--force"]);
     assert.deepEqual([unknown.code, unknown.stderr], [2, `Unknown option '--force'\n${next}`]);

@@ -1,0 +1,113 @@
+import { UserError } from "../userError";
+import { takeBackExpand } from "./contracting/abortPlan";
+import { runEndingFile } from "./contracting/endingFile";
+import type { MigrationRun } from "./journal/fileContext";
+import type { Journal, MigrationState } from "./journal/journal";
+import { advance, forgetWork, withJournalTransaction } from "./journal/journalWriter";
+import { compareNumbers } from "./files/migrationName";
+import type { Migration } from "./files/migration";
+import { onMigration, type OneMigrationOptions, type Standing } from "./oneMigration";
+import { resetSession } from "./session/session";
+import { inShortLocks } from "./sync/syncDdl";
+import { findSyncRemains } from "./sync/syncRemains";
+
+export interface AbortResult {
+  readonly id: string;
+  readonly state: MigrationState;
+  /** Whether this run has done it. */
+  readonly aborted: boolean;
+}
+
+/**
+ * Takes a phased migration back before its contract: triggers and all that expand.sql has made go,
+ * old columns stay as they are, to the byte. What the new release has written into new columns goes
+ * with them, beyond what the triggers have brought to the old ones. Safe to kill; the next call goes
+ * on. An aborted migration may be applied again, edited or not, or be removed from the folder.
+ * @throws UserError with the reason when it cannot be taken back, before anything is changed
+ */
+export async function abortMigration(options: OneMigrationOptions): Promise<AbortResult> {
+  const aborted = await onMigration(options, isAbortNeeded, takeBack);
+  return { id: options.id, state: "aborted", aborted };
+}
+
+async function isAbortNeeded({ migration, state, journal, session }: Standing): Promise<boolean> {
+  const { id, kind, files } = migration;
+  if (state === "aborted") return false;
+  const applied = journal?.migrations.get(id);
+  if (applied === undefined || journal === undefined) {
+    throw refusal(id, ["It is pending: nothing of it is there."], "remove it from the folder");
+  }
+  if (kind === "plain") {
+    const done = state === "done" ? "it is done" : "it goes on where it stopped";
+    throw refusal(
+      id,
+      [`It is a plain file, and ${done}: only a phased migration has a way back.`],
+      "write a new migration that takes back what it did",
+    );
+  }
+  if (state === "done" || state === "contracting" || state === "undoing") {
+    const what = `It is ${state}: the old shape has been given up, or is about to be.`;
+    throw refusal(id, [what], `npm run migrations -- undo ${id}, then abort it`);
+  }
+  ensureNothingLater(journal, migration);
+  if (!files.some(({ phase }) => phase === "abort")) {
+    await takeBackExpand(session.client, migration, applied);
+  }
+  return true;
+}
+
+async function takeBack(work: MigrationRun, { journal, state }: Standing): Promise<void> {
+  const { run, migration, onProgress } = work;
+  const { client, facts } = run.session;
+  const { id, files } = migration;
+  const applied = journal?.migrations.get(id);
+  const file = files.find(({ phase }) => phase === "abort");
+  await resetSession(run.session);
+  if (state !== "aborting") {
+    await withJournalTransaction(run, () => advance(run, id, state, "aborting"));
+  }
+  onProgress({ event: "begun", migration: id, message: "taking it back" });
+  const remains = await findSyncRemains(client, migration);
+  const derived =
+    file === undefined && applied ? await takeBackExpand(client, migration, applied) : [];
+  const locks =
+    remains.tables.length === 0
+      ? []
+      : [`LOCK TABLE ${remains.tables.join(", ")} IN ACCESS EXCLUSIVE MODE`];
+  const path = `SELECT set_config('search_path', ${client.escapeLiteral(facts.searchPath)}, true)`;
+  const back = "SET LOCAL search_path = pg_catalog, pg_temp";
+  await inShortLocks(
+    work,
+    "taking back what expand.sql has made",
+    [...locks, ...remains.statements, path, ...derived, back],
+    async () => {
+      if (file !== undefined) await runEndingFile(work, file);
+      await forgetWork(run, id);
+    },
+  );
+  onProgress({ event: "finished", migration: id, message: "aborted" });
+}
+
+function refusal(id: string, details: readonly string[], next: string): UserError {
+  return new UserError(`Migration ${id} cannot be aborted.`, details, next);
+}
+
+/**
+ * What comes later may build on a migration, so the newest is taken back first.
+ * @throws UserError naming the newest
+ */
+function ensureNothingLater(journal: Journal, { id, number }: Migration): void {
+  const later = [...journal.migrations.values()]
+    .filter(({ state }) => state !== "aborted")
+    .filter((applied) => compareNumbers(applied.number, number) > 0)
+    .sort((a, b) => compareNumbers(b.number, a.number));
+  const [newest] = later;
+  if (newest === undefined) return;
+  throw new UserError(
+    `Migration ${id} cannot be aborted: ${newest.id}, which comes after it, is ${newest.state}.`,
+    ["What comes after it may build on it."],
+    newest.kind === "phased"
+      ? `npm run migrations -- abort ${newest.id}`
+      : "write a new migration that takes back what both did",
+  );
+}
