@@ -19,9 +19,23 @@ import { clusterModules, pluginLinks, pulumiModules, type GoModule } from "./goM
 import { type CachePaths, repository } from "./paths";
 import { runWithProgress, type WatchedStep } from "./progress";
 
-/** Starts the dynamic provider of the very SDK that the program has installed, as Pulumi's own script does. */
+/**
+ * Starts the dynamic provider of the very SDK that the program has installed, as Pulumi's own script
+ * does, but in one process: that one boots Node twice.
+ */
 const dynamicProvider = `#!/bin/sh
-exec node "$(node -p 'require.resolve("@pulumi/pulumi/cmd/dynamic-provider")')" "$@"
+exec node -e 'const provider = require.resolve("@pulumi/pulumi/cmd/dynamic-provider");
+process.argv.splice(1, 0, provider);
+require(provider);' -- "$@"
+`;
+
+/**
+ * The language host that there is as a Go module is older than the CLI and takes the options of
+ * Pulumi.yaml as flags, which the CLI no longer gives it: without this one it loads TypeScript's
+ * compiler before every run of a program that is JavaScript.
+ */
+const languageHostOf = (program: string) => `#!/bin/sh
+exec '${program}' -typescript=false "$@"
 `;
 
 interface PlannedModule {
@@ -150,8 +164,9 @@ async function bundleCli(paths: CachePaths, targets: Map<string, string>): Promi
     await hardLink(built, `${cli}.draft`);
     await rename(`${cli}.draft`, cli);
   }
-  await link(path.join(paths.pulumiCli, "pulumi-language-nodejs"), languageHost);
-  await writeDynamicProvider(path.join(paths.pulumiCli, "pulumi-resource-pulumi-nodejs"));
+  const script = (name: string) => path.join(paths.pulumiCli, name);
+  await writeScript(script("pulumi-language-nodejs"), languageHostOf(languageHost));
+  await writeScript(script("pulumi-resource-pulumi-nodejs"), dynamicProvider);
   targets.set("pulumi", cli);
 }
 
@@ -179,12 +194,14 @@ async function link(place: string, target: string): Promise<void> {
   await rename(draft, place);
 }
 
-async function writeDynamicProvider(place: string): Promise<void> {
-  if ((await readIfPresent(place)) === dynamicProvider) {
+async function writeScript(place: string, text: string): Promise<void> {
+  if ((await readIfPresent(place)) === text) {
     const { mode } = await stat(place);
     if ((mode & 0o111) !== 0) return;
   }
   await mkdir(path.dirname(place), { recursive: true });
-  await writeFile(place, dynamicProvider);
+  // What lies there may be a link, whose target is another program.
+  await rm(place, { force: true });
+  await writeFile(place, text);
   await chmod(place, 0o755);
 }

@@ -47,8 +47,16 @@ const emptyTree: Node = { A_Star: {} };
 
 let loading: Promise<Parser> | undefined;
 
-/** The parser is WebAssembly: 80 ms to load, which a run with nothing to do need not spend. */
-async function loadParser(): Promise<Parser> {
+/**
+ * The parser is WebAssembly: 80 ms to load, which a run with nothing to do need not spend. It compiles
+ * on threads of its own, 400 ms of another core: who knows that it will be needed starts it early.
+ */
+export async function loadParser(): Promise<Parser> {
+  loading ??= importParser();
+  return await loading;
+}
+
+async function importParser(): Promise<Parser> {
   const { loadModule, parseSync, scanSync } = await import("libpg-query");
   await loadModule();
   return { parse: parseSync, scan: scanSync };
@@ -60,8 +68,7 @@ async function loadParser(): Promise<Parser> {
  */
 export async function parse(text: string): Promise<Parsed> {
   if (text.trim() === "") return { statements: [] };
-  loading ??= loadParser();
-  const parser = await loading;
+  const parser = await loadParser();
   let raw: RawStatement[];
   try {
     raw = parser.parse(text).stmts ?? [];
@@ -91,15 +98,13 @@ export async function parse(text: string): Promise<Parsed> {
 
 /** The trees of a text's statements, as PostgreSQL's grammar builds them; the text must parse. */
 export async function parseTrees(text: string): Promise<Node[]> {
-  loading ??= loadParser();
-  const { stmts = [] } = (await loading).parse(text);
+  const { stmts = [] } = (await loadParser()).parse(text);
   return stmts.flatMap(({ stmt }) => (stmt === undefined ? [] : [stmt]));
 }
 
 /** The tokens of a statement that parses, comments left out. */
 export async function scanTokens(text: string): Promise<Token[]> {
-  loading ??= loadParser();
-  const { tokens } = (await loading).scan(text);
+  const { tokens } = (await loadParser()).scan(text);
   return tokens.filter((token) => !/^(--|\/\*)/.test(token.text));
 }
 
