@@ -20,7 +20,9 @@ module.exports = async () => {
   try {
     require("./build.js").ensureBuilt();
     // It compiles beside the loading of the program; what fails here fails again where it is used.
-    require("./dist/engine/sql/parser.js").loadParser().catch(() => {});
+    require("./dist/engine/sql/parser.js")
+      .loadParser()
+      .catch(() => {});
     // Pulumi's own mark of errors to show as they stand, also where it meets them inside an output.
     require("./dist/userError.js").UserError.prototype.__pulumiRunError = true;
     return await require("./dist/index.js").default();
