@@ -101,11 +101,12 @@ export class SchemaHistory extends pulumi.ComponentResource {
       },
       { parent: this, retainOnDelete: true },
     );
+    const preview = pulumi.runtime.isDryRun() ? { previewOf: args.database } : {};
     let last: SchemaBaseline | Migration = baseline;
     for (const { id, digest } of args.migrations) {
       last = new Migration(
         `${name}-${id}`,
-        { ...common, migration: id, digest },
+        { ...common, migration: id, digest, ...preview },
         { parent: this, retainOnDelete: true, dependsOn: last },
       );
     }

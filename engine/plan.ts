@@ -2,7 +2,11 @@ import type { Client } from "pg";
 import { UserError } from "../userError";
 import { ensureSameHistory } from "./journal/history";
 import { isSettled, type Journal, type MigrationState, readJournal } from "./journal/journal";
-import type { Migration } from "./files/migration";
+import type { Migration, MigrationFile } from "./files/migration";
+import { effectsOf, noEffects, type StatementEffects } from "./locks/effects";
+import { ensureHarmless, type FilePlan, planFile } from "./locks/filePlan";
+import { NewRelations } from "./sql/newRelations";
+import type { Statement } from "./sql/parser";
 import { throughMigration } from "./files/migrationFolder";
 import { laterSteps } from "./sync/laterSteps";
 import { statementsOf } from "./files/migrationStatements";
@@ -10,7 +14,7 @@ import { segmentsOf } from "./sql/segments";
 import { readFacts } from "./session/session";
 import { headOf, placeAt } from "./sql/sourceText";
 import { ensureRunnable } from "./ensureRunnable";
-import { withReadOnlyTransaction } from "./session/transaction";
+import { withReadOnlyTransaction, withRolledBackSavepoint } from "./session/transaction";
 
 /** What a run would do now. */
 export interface Plan {
@@ -40,8 +44,9 @@ export interface PlannedStatement {
   readonly place: string;
   /** Its first words on one line. */
   readonly head: string;
-  /** false: it runs alone, outside of any transaction. */
+  /** false: it runs alone, outside of any transaction, or in parts. */
   readonly inTransaction: boolean;
+  readonly effects: StatementEffects;
 }
 
 /**
@@ -74,7 +79,14 @@ export function planMigrations(
     const pending = wanted.filter(({ id }) => !isSettled(stateOf(journal, id)));
     await unless(() => ensureRunnable(pending));
     const planned: PlannedMigration[] = [];
-    for (const migration of wanted) planned.push(await planMigration(client, migration, journal));
+    const newRelations = new NewRelations();
+    for (const migration of wanted) {
+      const work = await expandWork(client, migration, journal, newRelations);
+      await unless(() => {
+        if (work !== undefined) ensureHarmless(migration.id, work.file, work.plan);
+      });
+      planned.push(await planMigration(client, migration, journal, work));
+    }
     return {
       ...(journal && {
         journal: { id: journal.id, version: journal.version, epoch: journal.epoch },
@@ -93,6 +105,7 @@ async function planMigration(
   client: Client,
   migration: Migration,
   journal: Journal | undefined,
+  work: ExpandWork | undefined,
 ): Promise<PlannedMigration> {
   const { id, kind, digest } = migration;
   const reason = journal?.migrations.get(id)?.reason;
@@ -102,29 +115,47 @@ async function planMigration(
     digest,
     state: stateOf(journal, id),
     ...(reason === undefined || reason === null ? {} : { reason }),
-    statements: await remainingStatements(migration, journal),
+    statements: work === undefined ? [] : plannedStatements(work),
     later: await laterSteps(client, migration, stateOf(journal, id)),
   };
 }
 
-async function remainingStatements(
+interface ExpandWork {
+  readonly file: MigrationFile;
+  readonly statements: readonly Statement[];
+  readonly plan: FilePlan;
+}
+
+/** What is left of expand.sql, or of a plain file; undefined when nothing is. */
+async function expandWork(
+  client: Client,
   migration: Migration,
   journal: Journal | undefined,
-): Promise<PlannedStatement[]> {
+  newRelations: NewRelations,
+): Promise<ExpandWork | undefined> {
   const state = stateOf(journal, migration.id);
   const file = migration.files.find(({ phase }) => phase === "expand");
   const isOpen = state === "pending" || state === "expanding" || state === "aborted";
-  if (!isOpen || file === undefined) return [];
+  if (!isOpen || file === undefined) return undefined;
   const steps = journal?.migrations.get(migration.id)?.steps ?? [];
   const done = steps.filter((step) => step.phase === "expand" && step.state === "done");
   const doneThrough = Math.max(0, ...done.map((step) => step.lastStatement));
   const statements = (await statementsOf(file)).slice(doneThrough);
-  return segmentsOf(statements).flatMap((segment) =>
+  const plan = await planFile(client, file, statements, newRelations, withRolledBackSavepoint);
+  return { file, statements, plan };
+}
+
+function plannedStatements({ file, statements, plan }: ExpandWork): PlannedStatement[] {
+  const effects = new Map(
+    plan.classes.map((found) => [found.statement.number, effectsOf(found, plan)]),
+  );
+  return segmentsOf(statements, new Set(), plan).flatMap((segment) =>
     segment.statements.map((statement) => ({
       number: statement.number,
       place: `${file.shownPath}:${placeAt(file.text, statement.offset).line}`,
       head: headOf(statement.text),
       inTransaction: segment.alone === undefined,
+      effects: effects.get(statement.number) ?? noEffects,
     })),
   );
 }

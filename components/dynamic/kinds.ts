@@ -14,8 +14,15 @@ import type { SchemaBaselineInputs } from "./schemaBaseline";
  */
 export const kinds = {
   migration: declare<MigrationInputs>(
-    ["database", "folder", "migration", "digest", "cloneId", "deadlineSeconds"],
+    ["database", "folder", "migration", "digest", "cloneId", "deadlineSeconds", "previewOf"],
     async () => (await import("./migration.js")).migration,
+    {
+      ignored: ["previewOf"],
+      // Only a preview says what it would look at, and only what is pending is looked at. A server
+      // that is yet to be made has no address: then Pulumi puts a text in its place.
+      isChecked: ({ previewOf, digest }, previous) =>
+        typeof previewOf === "object" && previous?.digest !== digest,
+    },
   ),
   schemaBaseline: declare<SchemaBaselineInputs>(
     [

@@ -1,7 +1,8 @@
 import { inspectSchema } from "../../engine/inspect";
 import { readMigrations } from "../../engine/files/migrationFolder";
-import { nameOf } from "../../kube/postgres";
+import { type DatabaseAddress, nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
+import { previewLines } from "./migrationPreview";
 import type { ResourceKind } from "./resourceKind";
 import { applyThrough, type SchemaInputs, withDatabase } from "./schema";
 
@@ -10,6 +11,8 @@ export interface MigrationInputs extends SchemaInputs {
   readonly migration: string;
   /** The digest of its files when the plan was made. */
   readonly digest: string;
+  /** In a preview the database to look at; it does not wait for a rollback point as `database` does. */
+  readonly previewOf?: DatabaseAddress;
 }
 
 export interface MigrationOutputs {
@@ -22,6 +25,10 @@ export interface MigrationOutputs {
 /** One migration that is still individually interesting. */
 export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
   identify: ({ database, migration: id }) => `${nameOf(database)}/${id}`,
+  async check({ previewOf, folder, migration: id }) {
+    if (previewOf === undefined) return;
+    for (const line of await previewLines(previewOf, folder, id)) console.log(`${id}: ${line}`);
+  },
   async reconcile(inputs) {
     await ensureUnchanged(inputs);
     await applyThrough(inputs, inputs.migration);

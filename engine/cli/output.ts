@@ -1,6 +1,7 @@
 import type { ApplyResult } from "../apply";
 import type { AuditedMigration } from "../audit";
 import type { ContractResult } from "../contract";
+import { effectLines } from "../locks/effects";
 import type { Plan, PlannedMigration } from "../plan";
 import type { SquashResult } from "../squash";
 
@@ -19,17 +20,25 @@ export function planLines(plan: Plan): string[] {
   });
   const lines = pending.flatMap((migration) => [
     `${migration.id} (${stateWords(migration)})`,
-    ...aligned(
-      migration.statements.map(({ number, place, head, inTransaction }) => [
-        `  ${number}`,
-        place,
-        inTransaction ? "in transaction" : "alone",
-        head,
-      ]),
-    ),
+    ...statementLines(migration),
     ...migration.later.map((line) => `  ${line}`),
   ]);
   return [...lines, ...summary(plan), ...refusalLines(plan)];
+}
+
+function statementLines({ statements }: PlannedMigration): string[] {
+  const heads = aligned(
+    statements.map(({ number, place, head, inTransaction, effects }) => [
+      `  ${number}`,
+      place,
+      inTransaction ? "in transaction" : effects.runAs === undefined ? "alone" : "in parts",
+      head,
+    ]),
+  );
+  return statements.flatMap(({ effects }, index) => [
+    heads[index] ?? "",
+    ...effectLines(effects).map((line) => `       ${line}`),
+  ]);
 }
 
 export function applyLines(result: ApplyResult): string[] {

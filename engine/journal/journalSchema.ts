@@ -17,6 +17,7 @@ import { withTransaction } from "../session/transaction";
  *   its range begins after `lower` and ends with `watermark`, each NULL or a list of texts. A person
  *   pauses the backfill with `paused`, in any of a migration's rows.
  * - rejects: rows that do not convert, with their old values.
+ * - rewrites: statements carried out in parts, until all are done; `done` says how many are.
  * - stalls: how long others may have queued behind a lock of ours, by table: the stall budget.
  * - sync_conflicts: writes that changed both sides to values that disagree; the new side won.
  * - quiet: one row a migration whose old shape nobody was seen to use: since when, and what had been
@@ -154,6 +155,17 @@ const upgrades: readonly string[] = [
     dropped_at timestamptz,
     epoch bigint NOT NULL REFERENCES stateful_cd.runs,
     PRIMARY KEY (migration, column_name)
+  );`,
+  `
+  CREATE TABLE stateful_cd.rewrites (
+    migration text NOT NULL,
+    phase text NOT NULL,
+    first_statement integer NOT NULL,
+    statement text NOT NULL,
+    rewrite json NOT NULL,
+    done integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (migration, phase, first_statement),
+    FOREIGN KEY (migration, phase, first_statement) REFERENCES stateful_cd.steps ON DELETE CASCADE
   );`,
 ];
 

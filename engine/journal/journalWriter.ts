@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import type { MigrationState } from "./journal";
+import type { NewRelations } from "../sql/newRelations";
 import type { Migration, MigrationFile, Phase } from "../files/migration";
 import { runnersRole, type Session } from "../session/session";
 import { withTransaction } from "../session/transaction";
@@ -9,6 +10,8 @@ import { withTransaction } from "../session/transaction";
 export interface Run {
   readonly epoch: string;
   readonly session: Session;
+  /** What it has made so far. */
+  readonly newRelations: NewRelations;
 }
 
 /** One segment of a file, as the journal records it. */

@@ -3,6 +3,7 @@ import { UserError } from "../../userError";
 import { messageOf } from "../session/databaseErrors";
 import type { Journal, JournalIdentity } from "./journal";
 import { upgradeJournal } from "./journalSchema";
+import { NewRelations } from "../sql/newRelations";
 import type { Run } from "./journalWriter";
 import type { OnProgress } from "../progress";
 import { resetSession, type Session } from "../session/session";
@@ -69,7 +70,7 @@ export async function beginRun(
   if (origin !== undefined) {
     onProgress({ event: "recognised", message: `recognised journal of ${origin}` });
   }
-  return { epoch, session };
+  return { epoch, session, newRelations: new NewRelations() };
 }
 
 /**

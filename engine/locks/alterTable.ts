@@ -18,9 +18,10 @@ export function alterTable(statement: AlterTableStmt, findings: Findings): void 
     return;
   }
   const named = { target, recurses: statement.relation?.inh === true };
-  for (const node of statement.cmds ?? []) {
+  (statement.cmds ?? []).forEach((node, index) => {
+    findings.command = index;
     if ("AlterTableCmd" in node) command(node.AlterTableCmd, named, findings);
-  }
+  });
 }
 
 /** An index's own lock holds up nobody but other changes of it. */

@@ -5,6 +5,9 @@ import type { LockMode } from "./lockMode";
 export interface TouchedRelation {
   /** As people see it: `public.orders`; as written when it does not exist yet. */
   readonly name: string;
+  /** Its two halves; without a schema when it does not exist yet. */
+  readonly schema: string;
+  readonly relation: string;
   /** The same, quoted where SQL needs it. */
   readonly sql: string;
   /** null: it does not exist yet, for an earlier statement of this run makes it. */
@@ -13,6 +16,8 @@ export interface TouchedRelation {
   readonly kind: string;
   /** The strongest lock that the statement takes on it. */
   readonly mode: LockMode;
+  /** Its partitions and heirs are locked with it; they are listed, too. */
+  readonly withChildren: boolean;
   /** The planner's estimate; for a table that was never analysed, its size over 100 bytes. */
   readonly rows: number;
   readonly bytes: number;
@@ -42,6 +47,8 @@ export interface Work {
   /** The constraint that is proved, when one is. */
   readonly validates?: string;
   readonly isNew: boolean;
+  /** Which of an ALTER TABLE's commands does it, from 0. */
+  readonly command?: number;
 }
 
 /** What a statement will do, known before it runs. */

@@ -7,7 +7,7 @@ import type { StatementClass } from "./classification";
 import { secondsOf } from "./estimate";
 import { Findings } from "./findings";
 import { isStrong } from "./lockMode";
-import { NewRelations } from "./newRelations";
+import { NewRelations } from "../sql/newRelations";
 import { type Catalog, keyOfName, readCatalog } from "./relationFacts";
 import { statementRules } from "./statementRules";
 import { readVocabulary, type Vocabulary } from "./vocabulary";

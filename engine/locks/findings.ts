@@ -1,6 +1,6 @@
 import type { TouchedRelation, Work, WorkKind } from "./classification";
 import { type LockMode, strongerOf } from "./lockMode";
-import type { NewRelations } from "./newRelations";
+import type { NewRelations } from "../sql/newRelations";
 import type { Catalog, RelationFacts } from "./relationFacts";
 import type { QualifiedName } from "../sql/statement";
 import type { Vocabulary } from "./vocabulary";
@@ -17,6 +17,8 @@ export class Findings {
   readonly #relations = new Map<string, TouchedRelation>();
   readonly work: Work[] = [];
   unknown: string | undefined;
+  /** Which of an ALTER TABLE's commands is looked at. */
+  command: number | undefined;
 
   constructor(
     readonly catalog: Catalog,
@@ -58,16 +60,19 @@ export class Findings {
     return (facts?.parents ?? []).flatMap((oid) => this.numbered(oid) ?? []);
   }
 
-  lock(target: Target | undefined, mode: LockMode): void {
+  lock(target: Target | undefined, mode: LockMode, withChildren = false): void {
     if (target === undefined) return;
     const { name, facts, isNew } = target;
     const found = this.#relations.get(name);
     this.#relations.set(name, {
       name,
+      schema: facts?.schema ?? "",
+      relation: facts?.name ?? name,
       sql: facts?.sql ?? name,
       oid: facts?.oid ?? null,
       kind: facts?.kind ?? "r",
       mode: found === undefined ? mode : strongerOf(found.mode, mode),
+      withChildren: withChildren || found?.withChildren === true,
       rows: facts?.rows ?? 0,
       bytes: facts?.bytes ?? 0,
       isNew,
@@ -77,7 +82,7 @@ export class Findings {
   /** The same lock on a table and on all its partitions and heirs. */
   lockTree(target: Target | undefined, mode: LockMode): void {
     if (target === undefined) return;
-    this.lock(target, mode);
+    this.lock(target, mode, true);
     for (const child of this.childrenOf(target)) this.lock(child, mode);
   }
 
@@ -95,6 +100,7 @@ export class Findings {
       bytes: sum(({ bytes }) => bytes),
       why,
       isNew: target.isNew,
+      ...(this.command === undefined ? {} : { command: this.command }),
       ...more,
     });
   }

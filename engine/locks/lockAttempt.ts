@@ -33,10 +33,10 @@ export class LockAttempt {
     const ordered = [...needs].sort((a, b) => (a.name < b.name ? -1 : 1));
     const started = Date.now();
     this.isTaking = true;
-    for (const { name, sql, mode } of ordered) {
+    for (const { name, sql, mode, withChildren } of ordered) {
       const asked = Date.now();
       const left = Math.max(1, this.patience - (asked - started));
-      const lock = `LOCK TABLE ${sql} IN ${mode} MODE`;
+      const lock = `LOCK TABLE ${withChildren ? "" : "ONLY "}${sql} IN ${mode} MODE`;
       try {
         await this.client.query(
           ordered.length === 1 ? lock : `SET LOCAL lock_timeout = ${left}; ${lock}`,

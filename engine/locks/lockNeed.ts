@@ -8,6 +8,8 @@ export interface LockNeed {
   readonly sql: string;
   readonly oid: string;
   readonly mode: LockMode;
+  /** Whether partitions and heirs are locked with it. */
+  readonly withChildren: boolean;
 }
 
 /** Source: table 13.2 of https://www.postgresql.org/docs/current/explicit-locking.html */

@@ -23,7 +23,6 @@ export class Preflight {
   #hidden: ReadonlySet<string> | undefined;
 
   /**
-   * @param needs partitions and heirs are looked at with their table
    * @param vacuumMakesWay whether this session has the right to make an ordinary autovacuum yield
    */
   constructor(
@@ -52,13 +51,19 @@ export class Preflight {
   }
 
   async #holders(): Promise<Holder[]> {
-    const needed = this.needs.map(({ oid, mode }) => ({ oid, modes: conflictsOf(mode) }));
+    const needed = this.needs.map(({ oid, mode, withChildren }) => ({
+      oid,
+      modes: conflictsOf(mode),
+      withChildren,
+    }));
     const { rows } = await this.session.client.query<Holder>(
-      `WITH RECURSIVE needed(relation, modes) AS (
-         SELECT n.oid, n.modes FROM pg_catalog.json_to_recordset($1) AS n(oid oid, modes text[])
+      `WITH RECURSIVE needed(relation, modes, with_children) AS (
+         SELECT n.oid, n.modes, n."withChildren"
+           FROM pg_catalog.json_to_recordset($1) AS n(oid oid, modes text[], "withChildren" boolean)
          UNION
-         SELECT i.inhrelid, needed.modes
-           FROM needed JOIN pg_catalog.pg_inherits i ON i.inhparent = needed.relation),
+         SELECT i.inhrelid, needed.modes, true
+           FROM needed JOIN pg_catalog.pg_inherits i ON i.inhparent = needed.relation
+          WHERE needed.with_children),
        held AS (
          SELECT DISTINCT l.pid, l.virtualtransaction AS transaction
            FROM needed n JOIN pg_catalog.pg_locks l

@@ -71,6 +71,7 @@ export async function readCatalog(
   if (names.length === 0) return catalogOf([], []);
   const { rows } = await client.query<FoundRelation>(factsQuery, [
     names.map((name) => quoted(client, name)),
+    names.map(({ schema }) => schema),
   ]);
   return catalogOf(names, rows);
 }
@@ -92,9 +93,18 @@ export function keyOfName(name: QualifiedName | undefined): string {
   return JSON.stringify([name?.schema ?? "", name?.name ?? ""]);
 }
 
+/**
+ * SQL: whether the schema in a column is none or one that this role may look into. PostgreSQL would
+ * refuse the look itself; instead it refuses the statement, at its place in the file.
+ */
+export function mayLookInto(column: string): string {
+  return `coalesce(has_schema_privilege(to_regnamespace(quote_ident(${column}))::oid, 'USAGE'), true)`;
+}
+
 const factsQuery = `
   WITH RECURSIVE asked AS (
-    SELECT to_regclass(n)::oid AS oid, place FROM unnest($1::text[]) WITH ORDINALITY AS a (n, place)),
+    SELECT CASE WHEN ${mayLookInto("schema")} THEN to_regclass(n)::oid END AS oid, place
+      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (n, schema, place)),
   roots AS (
     SELECT oid FROM asked WHERE oid IS NOT NULL
     UNION SELECT indrelid FROM pg_index JOIN asked ON indexrelid = asked.oid

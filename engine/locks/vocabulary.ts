@@ -1,6 +1,7 @@
 import type { Node, TypeName } from "libpg-query";
 import type { Client } from "pg";
-import { nodesIn, textsOf } from "../sql/treeNames";
+import { nameOfParts, nodesIn, textsOf } from "../sql/treeNames";
+import { mayLookInto } from "./relationFacts";
 
 export interface TypeFacts {
   readonly oid: string;
@@ -35,13 +36,15 @@ export async function readVocabulary(
   trees: readonly Node[],
   oldTypes: readonly string[],
 ): Promise<Vocabulary> {
-  const types = typesIn(trees).map(sqlOf);
+  const names = typesIn(trees);
+  const types = names.map(sqlOf);
   const functions = functionsIn(trees);
   if (types.length === 0 && functions.length === 0) return vocabularyOf(nothing);
   const { rows } = await client.query<{ found: Found }>(vocabularyQuery, [
     types,
     functions,
     oldTypes,
+    names.map((type) => nameOfParts(type.names ?? []).schema),
   ]);
   return vocabularyOf(rows[0]?.found ?? nothing);
 }
@@ -77,7 +80,8 @@ function sqlOf({ names, arrayBounds = [] }: TypeName): string {
 
 const vocabularyQuery = `
   WITH RECURSIVE asked AS (
-    SELECT name, to_regtype(name)::oid AS oid FROM unnest($1::text[]) AS a (name)
+    SELECT name, CASE WHEN ${mayLookInto("schema")} THEN to_regtype(name)::oid END AS oid
+      FROM unnest($1::text[], $4::text[]) AS a (name, schema)
     UNION SELECT oid, oid::oid FROM unnest($3::text[]) AS o (oid)),
   bases AS (
     SELECT name, asked.oid, asked.oid AS base, false AS constrained FROM asked

@@ -36,7 +36,20 @@ export async function withRolledBackTransaction<T>(
   }
 }
 
+/** The same inside of a transaction, which goes on as if nothing had been. */
+export async function withRolledBackSavepoint<T>(
+  client: Client,
+  work: () => Promise<T>,
+): Promise<T> {
+  await client.query("SAVEPOINT looking");
+  try {
+    return await work();
+  } finally {
+    await rollback(client, "ROLLBACK TO SAVEPOINT looking; RELEASE SAVEPOINT looking");
+  }
+}
+
 /** A connection that is gone has rolled back already; the error that matters is the first one. */
-async function rollback(client: Client): Promise<void> {
-  await client.query("ROLLBACK").catch(() => undefined);
+async function rollback(client: Client, sql = "ROLLBACK"): Promise<void> {
+  await client.query(sql).catch(() => undefined);
 }

@@ -13,6 +13,16 @@ export interface Segment {
   readonly alone?: AloneAction;
 }
 
+/** What lock analysis asks of the division, by numbers of statements. */
+export interface Division {
+  /** Carried out in parts, none of them in the file's transaction. */
+  readonly inParts: { has: (number: number) => boolean };
+  /** A transaction of their own begins with them. */
+  readonly splits: ReadonlySet<number>;
+}
+
+const undivided: Division = { inParts: new Set(), splits: new Set() };
+
 /**
  * Divides a file into segments. Without any statement that must run alone and without a BEGIN of
  * its own, a file is one segment.
@@ -21,6 +31,7 @@ export interface Segment {
 export function segmentsOf(
   statements: readonly Statement[],
   alone: ReadonlySet<number> = new Set(),
+  { inParts, splits }: Division = undivided,
 ): Segment[] {
   const segments: Segment[] = [];
   let open: Statement[] = [];
@@ -46,12 +57,17 @@ export function segmentsOf(
       begin = statement;
     } else if (standing.standing === "commit") {
       close(statement);
+    } else if (begin === undefined && inParts.has(number)) {
+      close();
+      const action = { action: "parts" as const };
+      segments.push({ first: number, last: number, statements: [statement], alone: action });
     } else if (begin === undefined && (standing.standing === "alone" || alone.has(number))) {
       close();
       const action =
         standing.standing === "alone" ? standing.alone : { action: "unknown" as const };
       segments.push({ first: number, last: number, statements: [statement], alone: action });
     } else {
+      if (begin === undefined && splits.has(number)) close();
       open.push(statement);
     }
   }

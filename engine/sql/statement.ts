@@ -13,6 +13,7 @@ export interface QualifiedName {
  * - createIndex, dropIndex, detachPartition, addEnumValue, database, tablespace, subscription: the catalog
  * - reindex: it may be repeated once the invalid copies that it left are dropped
  * - repeat: repeating it does no harm (VACUUM, ALTER SYSTEM)
+ * - parts: a statement that would hold a strong lock for long, carried out in parts by the journal
  * - unknown: nothing tells (a procedure that commits)
  */
 export type AloneAction =
@@ -32,6 +33,7 @@ export type AloneAction =
       readonly created: boolean;
     }
   | { readonly action: "repeat" }
+  | { readonly action: "parts" }
   | { readonly action: "unknown" };
 
 /** How a statement stands to transactions. */

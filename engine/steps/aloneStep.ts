@@ -5,6 +5,7 @@ import { isConnectionLoss, sqlState, stateOf } from "../session/databaseErrors";
 import { type FileRun, keyOf } from "../journal/fileContext";
 import { forgetStep, startStep, withJournalTransaction } from "../journal/journalWriter";
 import type { Statement } from "../sql/parser";
+import type { AloneAction } from "../sql/statement";
 import { type Recovery, recoveryOf } from "./recovery";
 import type { Segment } from "../sql/segments";
 import { excerpt, headOf } from "../sql/sourceText";
@@ -31,42 +32,17 @@ export async function runAlone(
   segment: Segment,
   { resumed, of, record }: AloneRun,
 ): Promise<void> {
-  const { run, lock, migration, file, onProgress, deadlines } = context;
+  const { run, lock, migration, file, onProgress } = context;
   const [statement] = segment.statements;
   if (statement === undefined || segment.alone === undefined) return;
   const key = keyOf(context, segment);
   lock.ensureHeld();
   await withJournalTransaction(run, () => startStep(run, key));
-  const recovery = recoveryOf(segment.alone, {
-    session: run.session,
-    statement,
-    deadlineSeconds: deadlines.buildSeconds,
-    wait: (message) => {
-      onProgress({ event: "waiting", migration: migration.id, message });
-    },
-  });
   const message = `statement ${statement.number} of ${of}: ${headOf(statement.text)}`;
   onProgress({ event: "statement", migration: migration.id, message });
   const blockedBy: string[] = [];
   try {
-    await bound(run.session.client, deadlines.buildSeconds);
-    const need = await recovery.prepare(resumed);
-    if (need === "unknown") throw unknownOutcome(context, statement);
-    if (need === "act") {
-      await watchingBlockers(
-        lock.session,
-        run.session,
-        async (seen) => {
-          try {
-            await act(run.session.client, statement, recovery);
-          } finally {
-            blockedBy.push(...seen.blockers.map(({ description }) => `waited for ${description}`));
-          }
-        },
-        tellOnce(context),
-      );
-    }
-    await bound(run.session.client, 0);
+    await actAlone(context, statement, segment.alone, resumed, blockedBy);
   } catch (error) {
     if (error instanceof UserError && resumed) throw error;
     const isGone = isConnectionLoss(error) || run.session.lost;
@@ -84,8 +60,48 @@ export async function runAlone(
   await withJournalTransaction(run, record);
 }
 
+/**
+ * Looks into the catalog whether the statement is needed, and acts.
+ * @param blockedBy gets a line for everybody it waited for
+ */
+export async function actAlone(
+  context: FileRun,
+  statement: Statement,
+  action: AloneAction,
+  resumed: boolean,
+  blockedBy: string[],
+): Promise<void> {
+  const { run, lock, migration, onProgress, deadlines } = context;
+  const recovery = recoveryOf(action, {
+    session: run.session,
+    statement,
+    deadlineSeconds: deadlines.buildSeconds,
+    wait: (message) => {
+      onProgress({ event: "waiting", migration: migration.id, message });
+    },
+  });
+  await bound(run.session.client, deadlines.buildSeconds);
+  const need = await recovery.prepare(resumed);
+  if (need === "unknown") throw unknownOutcome(context, statement);
+  if (need === "act") {
+    await watchingBlockers(
+      lock.session,
+      run.session,
+      async (seen) => {
+        try {
+          await act(run.session.client, statement, recovery);
+        } finally {
+          blockedBy.push(...seen.blockers.map(({ description }) => `waited for ${description}`));
+        }
+      },
+      tellOnce(context),
+    );
+  }
+  await bound(run.session.client, 0);
+}
+
 /** lock_timeout would cancel a concurrent build that waits for old transactions: a deadline instead. */
-async function bound(client: Client, seconds: number): Promise<void> {
+export async function bound(client: Client, seconds: number): Promise<void> {
   await client.query(
     "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1, false)",
     [`${seconds}s`],

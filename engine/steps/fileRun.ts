@@ -10,9 +10,12 @@ import {
   recordWhole,
   withJournalTransaction,
 } from "../journal/journalWriter";
+import { type BegunRewrite, findRewrite } from "../journal/rewrites";
+import { ensureHarmless, planFile } from "../locks/filePlan";
 import { statementsOf } from "../files/migrationStatements";
 import type { Statement } from "../sql/parser";
 import { type Segment, segmentsOf } from "../sql/segments";
+import { ensureSameStatement, runInParts } from "./partsStep";
 import { resetSession } from "../session/session";
 import { explainStatementError } from "../session/statementError";
 import { keptOf, runTransaction, StatementFailure } from "./transactionStep";
@@ -33,14 +36,19 @@ export async function applyFile(
   const finished = steps.filter(({ state }) => state === "done");
   const interrupted = steps.find(({ state }) => state === "running")?.firstStatement;
   const doneThrough = Math.max(0, ...finished.map(({ lastStatement }) => lastStatement));
-  const alone = new Set(interrupted === undefined ? [] : [interrupted]);
+  let remaining = statements.slice(doneThrough);
 
   await resetSession(run.session);
   await restoreSettings(context, statements.slice(0, doneThrough));
-  let remaining = statements.slice(doneThrough);
+  const plan = await planFile(run.session.client, file, remaining, run.newRelations.copy());
+  ensureHarmless(migration.id, file, plan);
+  const begun = await begunRewrite(context, remaining, interrupted);
+  const inParts = new Map(plan.inParts);
+  if (begun !== undefined && interrupted !== undefined) inParts.set(interrupted, begun.rewrite);
+  const alone = new Set(interrupted === undefined || begun !== undefined ? [] : [interrupted]);
   let isBegun = false;
   while (remaining.length > 0) {
-    const segments = segmentsOf(remaining, alone);
+    const segments = segmentsOf(remaining, alone, { inParts, splits: plan.splits });
     const [segment] = segments;
     if (segment === undefined) break;
     const isWhole = applied === undefined && !isBegun && segments.length === 1;
@@ -57,7 +65,16 @@ export async function applyFile(
       await finishStep(run, keyOf(context, segment));
       if (isLast) await advance(run, migration.id, "expanding", goal);
     };
-    if (segment.alone !== undefined) {
+    const rewrite = segment.alone?.action === "parts" ? inParts.get(segment.first) : undefined;
+    if (rewrite !== undefined) {
+      const resumed = segment.first === interrupted ? begun : undefined;
+      await runInParts(context, segment, {
+        rewrite,
+        begun: resumed,
+        of: statements.length,
+        record,
+      });
+    } else if (segment.alone !== undefined) {
       const resumed = segment.first === interrupted;
       await runAlone(context, segment, { resumed, of: statements.length, record });
     } else if (!(await tryTransaction(context, segment, alone, record))) {
@@ -71,6 +88,23 @@ export async function applyFile(
     await recordBegin(run, migration, file);
     await advance(run, migration.id, "expanding", goal);
   });
+}
+
+/** The rewrite that a crash has interrupted, with the statement that it stands for. */
+async function begunRewrite(
+  context: FileRun,
+  remaining: readonly Statement[],
+  interrupted: number | undefined,
+): Promise<BegunRewrite | undefined> {
+  const { run, migration, file } = context;
+  if (interrupted === undefined) return undefined;
+  const key = { migration: migration.id, phase: file.phase, first: interrupted };
+  const begun = await findRewrite(run.session.client, key);
+  if (begun !== undefined) {
+    const statement = remaining.find(({ number }) => number === interrupted);
+    ensureSameStatement(context, statement, begun);
+  }
+  return begun;
 }
 
 /**

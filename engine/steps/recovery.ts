@@ -40,6 +40,7 @@ export function recoveryOf(action: AloneAction, context: RecoveryContext): Recov
     case "object":
       return byCatalog(async () => (await objectExists(client, action)) === action.created);
     case "repeat":
+    case "parts":
       return { ...nothingLeft, prepare: () => Promise.resolve("act") };
     case "unknown":
       return { ...nothingLeft, prepare: (resumed) => Promise.resolve(resumed ? "unknown" : "act") };

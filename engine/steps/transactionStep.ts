@@ -2,10 +2,11 @@ import type { FileRun } from "../journal/fileContext";
 import type { Statement } from "../sql/parser";
 import type { Segment } from "../sql/segments";
 import type { MigrationFile } from "../files/migration";
+import { classesOf } from "../locks/classesOf";
 import type { LockAttempt } from "../locks/lockAttempt";
 import type { LockNeed } from "../locks/lockNeed";
 import { longestRowWait, longestTableWait, retryWhileBlocked } from "../locks/shortLock";
-import { classesOf, lockPlan, strongNeeds } from "../locks/strongNeeds";
+import { lockPlan, strongNeeds } from "../locks/strongNeeds";
 import { excerpt, headOf } from "../sql/sourceText";
 import { withTransaction } from "../session/transaction";
 
@@ -35,7 +36,7 @@ export async function runTransaction(
   record: () => Promise<void>,
 ): Promise<void> {
   const { run, file } = context;
-  const classes = await classesOf(run, segment.statements);
+  const classes = await classesOf(run.session.client, segment.statements, run.newRelations);
   const plan = lockPlan(classes);
   const isRowsOnly = segment.statements.every(({ kind }) => rowKinds.has(kind));
   await retryWhileBlocked(context, {

@@ -29,6 +29,8 @@ describe("Pulumi's own provider process with our stub", function () {
   let provider: ChildProcess;
   let client: ProviderClient;
   const text = stubOf("migration");
+  /** What a person reads beside the plan: the process prints it. */
+  const printed: string[] = [];
 
   before(async () => {
     provider = spawn(
@@ -39,6 +41,7 @@ describe("Pulumi's own provider process with our stub", function () {
     assert.ok(provider.stdout);
     const lines = createInterface({ input: provider.stdout });
     const port = await new Promise<string>((resolve) => lines.once("line", resolve));
+    lines.on("line", (line) => printed.push(line));
     const grpc = load("@grpc/grpc-js") as { credentials: { createInsecure(): unknown } };
     const services = load("@pulumi/pulumi/proto/provider_grpc_pb") as {
       ResourceProviderClient: new (address: string, credentials: unknown) => ProviderClient;
@@ -136,6 +139,26 @@ describe("Pulumi's own provider process with our stub", function () {
     const news = { ...inputs, database: unknown };
     await ask("check", request("CheckRequest", { Olds: {}, News: news }));
     assert.equal(await diff(inputs, news), change);
+  });
+
+  it("goes on with a preview whose database cannot be asked what a migration locks", async () => {
+    const news = { ...inputs, previewOf: database };
+    const answer = await ask("check", request("CheckRequest", { Olds: {}, News: news }));
+    assert.deepEqual(answer.getInputs().toJavaScript().previewOf, database);
+    assert.equal(await diff(inputs, news), noChange);
+    assert.match(
+      printed.join("\n"),
+      /^0001-bookkeeper: what it locks is not known, bookkeeper-test\/bookkeeper cannot be asked: .+$/,
+    );
+  });
+
+  it("asks no database in a preview for what is applied already, nor one that is yet to be made", async () => {
+    printed.length = 0;
+    const applied = { ...inputs, previewOf: database };
+    await ask("check", request("CheckRequest", { Olds: inputs, News: applied }));
+    const unmade = { ...inputs, previewOf: unknown };
+    await ask("check", request("CheckRequest", { Olds: {}, News: unmade }));
+    assert.deepEqual(printed, []);
   });
 
   it("refuses files that changed after the plan, and says so in one message", async () => {

@@ -108,6 +108,7 @@ describe("npm run migrations", () => {
       [
         "0002-b (pending)",
         "  1  migrations/0002-b/expand.sql:1  in transaction  ALTER TABLE t ADD b text",
+        "       locks public.t: ACCESS EXCLUSIVE",
         "  sync      t: a <-> b",
         "  backfill  about 0 rows of t; rows that do not convert: block",
         "  audit     every row",

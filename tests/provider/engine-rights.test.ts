@@ -13,6 +13,8 @@ describe("a role that lacks a right", () => {
        CREATE ROLE lacking LOGIN PASSWORD 'canary-secret';
        GRANT CREATE ON DATABASE "${database.name}" TO lacking;
        CREATE SCHEMA own AUTHORIZATION lacking;
+       CREATE TABLE own.here (); ALTER TABLE own.here OWNER TO lacking;
+       CREATE SCHEMA hidden; CREATE TABLE hidden.t (); CREATE TYPE hidden.mood AS ENUM ('glad');
        CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO lacking;
        CREATE TABLE closed.stock (id int PRIMARY KEY);
        CREATE VIEW closed.shown AS SELECT 1; CREATE SEQUENCE closed.ids;
@@ -36,6 +38,8 @@ describe("a role that lacks a right", () => {
     ["CREATE TABLE own.t (m closed.mood)", "GRANT USAGE ON TYPE closed.mood TO <role>"],
     ["ALTER TABLE closed.stock ADD x int", "ALTER TABLE stock OWNER TO <role>"],
     ["DROP FUNCTION closed.f()", "ALTER FUNCTION closed.f OWNER TO <role>"],
+    ["ALTER TABLE hidden.t ADD x int", "GRANT USAGE, CREATE ON SCHEMA hidden TO <role>"],
+    ["ALTER TABLE own.here ADD m hidden.mood", "GRANT USAGE, CREATE ON SCHEMA hidden TO <role>"],
     ["CREATE ROLE other", "grant the right that is missing"],
   ] as const) {
     it(`is told what gives it the right to ${sql}`, async () => {
@@ -43,6 +47,7 @@ describe("a role that lacks a right", () => {
       const migrations = await loadMigrations(folder.path);
       const connect = () => database.connect({ user: "lacking", password: "canary-secret" });
       const message = await failureOf(() => applyMigrations({ connect, migrations }), folder);
+      assert.match(message, /^ {2}migrations\/0001-a\.sql:1:\d+ \(statement 1 of 1\)$/m);
       assert.equal(
         message.split("\n  ").at(-1),
         `Next: ${command}, or connect as the owner; then run the same command again`,

@@ -112,6 +112,18 @@ describe("the program", function () {
     assert.ok(history[1]?.opts.dependsOn !== undefined);
   });
 
+  it("lets a preview look at the database that migrations are pending for", async () => {
+    const declared = await declaredBy("prod", config);
+    const migrations = declared.filter(({ type }) => type.endsWith(":Migration"));
+    assert.ok(migrations.length > 0);
+    for (const { props } of migrations) {
+      const address = pulumi.output(props.previewOf) as unknown as {
+        promise(): Promise<{ database: string }>;
+      };
+      assert.equal((await address.promise()).database, "bookkeeper");
+    }
+  });
+
   it("names every child after its parent", async () => {
     for (const { name, opts } of await declaredBy("prod", config)) {
       const { parent } = opts;

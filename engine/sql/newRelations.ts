@@ -1,7 +1,6 @@
 import type { Node } from "libpg-query";
-import type { QualifiedName } from "../sql/statement";
-import { nameOf, nodesIn } from "../sql/treeNames";
-import type { RelationFacts } from "./relationFacts";
+import type { QualifiedName } from "./statement";
+import { nameOf } from "./treeNames";
 
 /**
  * The relations that a run has made, by name: until it ends nobody else uses them. One object goes
@@ -10,13 +9,19 @@ import type { RelationFacts } from "./relationFacts";
 export class NewRelations {
   readonly #names = new Map<string, Set<string>>();
 
+  copy(): NewRelations {
+    const copy = new NewRelations();
+    for (const [name, schemas] of this.#names) copy.#names.set(name, new Set(schemas));
+    return copy;
+  }
+
   add({ schema, name }: QualifiedName): void {
     const schemas = this.#names.get(name) ?? new Set();
     this.#names.set(name, schemas.add(schema ?? ""));
   }
 
   /** Without a schema on either side the names decide, as one search_path holds for both. */
-  has({ schema, name }: QualifiedName, facts?: RelationFacts): boolean {
+  has({ schema, name }: QualifiedName, facts?: { readonly schema: string }): boolean {
     const schemas = this.#names.get(name);
     if (schemas === undefined) return false;
     const asked = schema ?? facts?.schema;
@@ -28,6 +33,10 @@ export class NewRelations {
    * @param exists whether the catalog has the name: CREATE TABLE IF NOT EXISTS may make nothing
    */
   note(tree: Node, exists: (name: QualifiedName) => boolean): void {
+    if ("RenameStmt" in tree && tree.RenameStmt.renameType === "OBJECT_TABLE") {
+      const { relation, newname = "" } = tree.RenameStmt;
+      if (this.has(nameOf(relation))) this.add({ ...nameOf(relation), name: newname });
+    }
     const made = madeBy(tree);
     if (made === undefined) return;
     if (made.unlessExists && exists(made.name) && !this.has(made.name)) return;
@@ -58,11 +67,5 @@ export function madeBy(tree: Node): { name: QualifiedName; unlessExists: boolean
   if ("SelectStmt" in tree && tree.SelectStmt.intoClause !== undefined) {
     return { name: nameOf(tree.SelectStmt.intoClause.rel), unlessExists: false };
   }
-  if ("RenameStmt" in tree && tree.RenameStmt.renameType === "OBJECT_TABLE") return undefined;
   return undefined;
-}
-
-/** Whether a tree holds a given kind of node anywhere. */
-export function contains(tree: unknown, kind: string): boolean {
-  return nodesIn(tree, (node): node is object => kind in node).length > 0;
 }

@@ -1,0 +1,50 @@
+import { readMigrations } from "../../engine/files/migrationFolder";
+import { effectLines } from "../../engine/locks/effects";
+import { type Plan, planMigrations } from "../../engine/plan";
+import { type DatabaseAddress, nameOf } from "../../kube/postgres";
+import { withDatabase } from "./schema";
+
+/** A preview tries once: with the cluster down it takes no longer than without this. */
+const deadlineSeconds = 0;
+
+const plans = new Map<string, Promise<Plan>>();
+
+/**
+ * What a pending migration will do to the database as it is now, as lines for a preview. All
+ * migrations of a preview share one look at it.
+ * @returns one line with the cause when the database cannot be asked: a preview works without it
+ */
+export async function previewLines(
+  database: DatabaseAddress,
+  folder: string,
+  migration: string,
+): Promise<string[]> {
+  const name = nameOf(database);
+  const key = `${name} ${folder}`;
+  const plan = plans.get(key) ?? planOf(database, folder);
+  plans.set(key, plan);
+  try {
+    return linesOf(await plan, migration);
+  } catch (error) {
+    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    return [`what it locks is not known, ${name} cannot be asked: ${reason}`];
+  }
+}
+
+async function planOf(database: DatabaseAddress, folder: string): Promise<Plan> {
+  const migrations = await readMigrations(folder);
+  return withDatabase({ database, deadlineSeconds }, (client) =>
+    planMigrations(client, migrations),
+  );
+}
+
+/** The statements of one migration with what each locks, what comes after them, and a refusal. */
+export function linesOf({ migrations, refusals }: Plan, migration: string): string[] {
+  const found = migrations.find(({ id }) => id === migration);
+  const lines = (found?.statements ?? []).flatMap(({ number, head, effects }) => [
+    `statement ${number}: ${head}`,
+    ...effectLines(effects).map((line) => `  ${line}`),
+  ]);
+  const refused = refusals.filter((refusal) => refusal.startsWith(`Migration ${migration} `));
+  return [...lines, ...(found?.later ?? []), ...refused.map((text) => `would be refused: ${text}`)];
+}

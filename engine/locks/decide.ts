@@ -1,0 +1,106 @@
+import type { IndexStmt, RangeVar } from "libpg-query";
+import type { Client } from "pg";
+import type { Rewrite } from "../journal/rewrites";
+import { nameOf } from "../sql/treeNames";
+import type { StatementClass, TouchedRelation, Work } from "./classification";
+import { isStrong } from "./lockMode";
+import { rewriteAlterTable } from "./rewrite";
+import { rewriteIndex } from "./rewriteIndex";
+import { rewritePartitionedIndex } from "./rewritePartitionedIndex";
+
+/** How a statement is run. */
+export type Decision =
+  | { readonly way: "asWritten" }
+  | { readonly way: "rewrite"; readonly rewrite: Rewrite }
+  | { readonly way: "refuse"; readonly why: string; readonly fix: string };
+
+/** Work under a strong lock that is not worth more care: about a lock_timeout's length. */
+export const longestWorkSeconds = 0.2;
+
+const asWritten: Decision = { way: "asWritten" };
+
+/**
+ * Decides about one statement. What others cannot work beside and what reads or writes a table with
+ * rows is carried out another way where there is one, and refused where there is none.
+ */
+export async function decide(client: Client, found: StatementClass): Promise<Decision> {
+  const heavy = heavyWork(found);
+  if (heavy.length === 0 || !holdsOthersUp(found)) return asWritten;
+  const { tree } = found.statement;
+  if ("IndexStmt" in tree) {
+    const table = tableOf(found, tree.IndexStmt.relation);
+    if (table === undefined) return unlessLong(found, waysOut.other);
+    if (table.kind === "p" && (await isThere(client, tree.IndexStmt, table))) return asWritten;
+    const rewrite =
+      table.kind === "p"
+        ? await rewritePartitionedIndex(client, found, tree.IndexStmt, table)
+        : await rewriteIndex(client, found, tree.IndexStmt, table);
+    return rewrite ? { way: "rewrite", rewrite } : unlessLong(found, waysOut.partitionedIndex);
+  }
+  if ("AlterTableStmt" in tree) {
+    const byRewriting = heavy.find(({ kind }) => kind === "rewrite");
+    if (byRewriting !== undefined) return refusalOf(byRewriting, waysOut.rewrite);
+    const table = tableOf(found, tree.AlterTableStmt.relation);
+    const dangerous = new Set(heavy.flatMap(({ command }) => command ?? []));
+    const rewrite =
+      table && (await rewriteAlterTable(client, found, tree.AlterTableStmt, table, dangerous));
+    return rewrite ? { way: "rewrite", rewrite } : unlessLong(found, waysOut.constraint);
+  }
+  if ("ReindexStmt" in tree) return refusalOf(heavy[0], "write REINDEX ... CONCURRENTLY");
+  if ("RefreshMatViewStmt" in tree && tree.RefreshMatViewStmt.concurrent === true) return asWritten;
+  return unlessLong(found, waysOut.other);
+}
+
+const waysOut = {
+  partitionedIndex:
+    "write CREATE INDEX ... ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION",
+  rewrite: "add a new column and keep both in step by a sync.yaml (docs/decisions/dual-write.md)",
+  constraint:
+    "add the column, the index or the NOT VALID constraint first, in a statement of its own",
+  other: "do it when nobody works with the table",
+};
+
+function unlessLong(found: StatementClass, fix: string): Decision {
+  return found.seconds <= longestWorkSeconds ? asWritten : refusalOf(heavyWork(found)[0], fix);
+}
+
+function refusalOf(work: Work | undefined, fix: string): Decision {
+  const relation = work?.relation ?? "a table";
+  const what = work?.kind === "rewrite" ? "writes anew" : "reads as a whole";
+  const because = work === undefined ? "" : `: ${work.why}`;
+  return { way: "refuse", why: `It ${what} ${relation} while nobody may use it${because}.`, fix };
+}
+
+/** Work on a table that has rows and is not of this run; rows that are written lock nobody out. */
+export function heavyWork({ work }: StatementClass): Work[] {
+  return work.filter(({ kind, isNew, bytes }) => kind !== "write" && !isNew && bytes > 0);
+}
+
+/** Whether it holds a lock on a table of before that applications have to wait for. */
+export function holdsOthersUp({ relations }: StatementClass): boolean {
+  return relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
+}
+
+/** IF NOT EXISTS, and it does: no work at all. */
+async function isThere(
+  client: Client,
+  { if_not_exists: unlessExists, idxname = "" }: IndexStmt,
+  { schema }: TouchedRelation,
+): Promise<boolean> {
+  if (unlessExists !== true) return false;
+  const { rowCount } = await client.query(
+    "SELECT FROM pg_class WHERE relname = $1 AND relnamespace = to_regnamespace($2)::oid",
+    [idxname, client.escapeIdentifier(schema)],
+  );
+  return rowCount === 1;
+}
+
+function tableOf(
+  { relations }: StatementClass,
+  named: RangeVar | undefined,
+): TouchedRelation | undefined {
+  const { schema, name } = nameOf(named);
+  return relations.find(
+    (found) => found.relation === name && (schema === undefined || found.schema === schema),
+  );
+}

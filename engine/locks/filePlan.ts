@@ -1,0 +1,99 @@
+import type { Client } from "pg";
+import { UserError } from "../../userError";
+import { isAtomic } from "../files/atomic";
+import type { MigrationFile } from "../files/migration";
+import type { Rewrite } from "../journal/rewrites";
+import type { NewRelations } from "../sql/newRelations";
+import type { Statement } from "../sql/parser";
+import { excerpt } from "../sql/sourceText";
+import type { StatementClass } from "./classification";
+import { boundStatements } from "./transactionBound";
+import { classesOf } from "./classesOf";
+import { decide, holdsOthersUp, longestWorkSeconds } from "./decide";
+import { stallWords } from "./estimate";
+
+/** How a file is run: what its statements do, and what is done about it. */
+export interface FilePlan {
+  readonly classes: readonly StatementClass[];
+  /** By the number of the statement. */
+  readonly inParts: ReadonlyMap<number, Rewrite>;
+  /** Statements that begin a transaction, for the one before them may not be held open so long. */
+  readonly splits: ReadonlySet<number>;
+  readonly refusals: readonly Refusal[];
+}
+
+interface Refusal {
+  readonly found: StatementClass;
+  readonly why: string;
+  readonly fix: string;
+}
+
+/**
+ * Plans what is left of a file. Reads the catalog; writes and locks nothing.
+ * @param undoing as classesOf has it
+ */
+export async function planFile(
+  client: Client,
+  file: MigrationFile,
+  statements: readonly Statement[],
+  newRelations: NewRelations,
+  undoing?: Parameters<typeof classesOf>[3],
+): Promise<FilePlan> {
+  const classes = await classesOf(client, statements, newRelations, undoing);
+  const inParts = new Map<number, Rewrite>();
+  const refusals: Refusal[] = [];
+  if (isAtomic(file)) return { classes, inParts, splits: new Set(), refusals };
+  const bound = boundStatements(statements);
+  for (const found of classes) {
+    const { number } = found.statement;
+    const decision = await decide(client, found);
+    if (decision.way === "refuse") refusals.push({ found, ...decision });
+    if (decision.way !== "rewrite") continue;
+    const binding = bound.get(number);
+    if (binding === undefined) inParts.set(number, decision.rewrite);
+    else if (found.seconds > longestWorkSeconds) {
+      const why = `It cannot be carried out in parts (${decision.rewrite.how}) ${binding.where}.`;
+      refusals.push({ found, why, fix: binding.fix });
+    }
+  }
+  const splits = splitsOf(
+    classes.filter(
+      ({ statement }) => !bound.has(statement.number) && !inParts.has(statement.number),
+    ),
+  );
+  return { classes, inParts, splits, refusals };
+}
+
+/**
+ * Where a transaction has to end: what takes long and what holds others up do not belong into one,
+ * for locks are taken at its start and kept to its end.
+ */
+function splitsOf(classes: readonly StatementClass[]): Set<number> {
+  const splits = new Set<number>();
+  let isLong = false;
+  let isHeld = false;
+  for (const found of classes) {
+    const takesLong = found.seconds > longestWorkSeconds;
+    const holds = holdsOthersUp(found);
+    if ((takesLong && isHeld) || (holds && isLong)) {
+      splits.add(found.statement.number);
+      isLong = false;
+      isHeld = false;
+    }
+    isLong ||= takesLong;
+    isHeld ||= holds;
+  }
+  return splits;
+}
+
+/** @throws UserError for the first statement that must not be run as it stands */
+export function ensureHarmless(migration: string, file: MigrationFile, plan: FilePlan): void {
+  const [refusal] = plan.refusals;
+  if (refusal === undefined) return;
+  const { found, why, fix } = refusal;
+  throw new UserError(
+    `Migration ${migration} would hold others up; nothing of ${file.shownPath} was run.`,
+    [...excerpt(file, found.statement.offset), why, `${stallWords(found)}.`],
+    `${fix}; or write "-- atomic: true" on the first line of ${file.shownPath} to run it as it stands`,
+  );
+}
