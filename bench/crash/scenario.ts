@@ -15,7 +15,8 @@ ANALYZE;`;
 
 /**
  * Migrations with a step of every kind: DDL and data in a transaction, an update that may not
- * happen twice, each kind of statement that runs alone, VALIDATE, columns kept in step, contract.
+ * happen twice, each kind of statement that runs alone, VALIDATE, columns kept in step, contract, and
+ * statements that are carried out in parts.
  */
 export const migrations: Readonly<Record<string, string>> = {
   "0001-notes.sql": `CREATE TABLE notes (id integer PRIMARY KEY, body text NOT NULL);
@@ -55,4 +56,7 @@ rejects: block
 `,
   "0005-city/checks/filled.sql": "SELECT id FROM stock WHERE city IS NULL;",
   "0005-city/contract.sql": "ALTER TABLE stock ALTER COLUMN city SET NOT NULL;",
+  "0006-in-parts.sql": `ALTER TABLE readings ALTER COLUMN value SET NOT NULL;
+CREATE INDEX ON readings (value);
+ALTER TABLE stock ADD CONSTRAINT stock_pair UNIQUE (id, quantity);`,
 };

@@ -19,6 +19,11 @@ const moveCursor = /UPDATE stateful_cd\.backfills/;
 const advance = /UPDATE stateful_cd\.migrations/;
 const addTriggers = /CREATE TRIGGER/;
 const archive = /RENAME COLUMN/;
+const noteParts = /INSERT INTO stateful_cd\.rewrites/;
+const countPart = /UPDATE stateful_cd\.rewrites/;
+const endParts = /DELETE FROM stateful_cd\.rewrites/;
+const attach = /^ALTER INDEX [^]*ATTACH PARTITION/;
+const makeKey = /UNIQUE USING INDEX/;
 
 const at = (placement: Placement, name: string, ...path: RegExp[]): Step => ({
   name,
@@ -69,6 +74,23 @@ export const steps: readonly Step[] = [
   at("inside", "second-batch", moveCursor, commit, moveCursor),
   at("after", "backfilled", moveCursor, advance, commit),
   at("before", "verified", moveCursor, advance, commit, advance),
+  at("before", "parts-commit", noteParts, commit),
+  at("after", "parts-noted", noteParts, commit),
+  at("inside", "part-check", noteParts, /NOT VALID$/),
+  at("before", "part-commit", countPart, commit),
+  at("after", "part-committed", countPart, commit),
+  at("inside", "part-validate", noteParts, /VALIDATE CONSTRAINT/),
+  at("before", "parts-done", endParts, commit),
+  at("after", "parts-recorded", endParts, commit),
+  at("before", "part-parent-commit", /ON ONLY/, commit),
+  held("part-build", noteParts, build),
+  at("after", "part-build-acted", noteParts, build),
+  at("before", "part-build-counted", noteParts, build, countPart),
+  at("inside", "part-attach", attach),
+  at("after", "part-attached", attach, commit),
+  held("part-key-build", /^CREATE UNIQUE INDEX CONCURRENTLY/),
+  at("before", "part-key-commit", makeKey, commit),
+  at("after", "part-key-committed", makeKey, commit),
   at("after", "schema-recorded", /INSERT INTO stateful_cd\.recorded_schema/, commit),
   at("after", "contract-noted", /'contracting'|stateful_cd\.files[^]*contract/, commit),
   at("inside", "archive", archive),

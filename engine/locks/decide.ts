@@ -30,7 +30,7 @@ export async function decide(client: Client, found: StatementClass): Promise<Dec
   if ("IndexStmt" in tree) {
     const table = tableOf(found, tree.IndexStmt.relation);
     if (table === undefined) return unlessLong(found, waysOut.other);
-    if (table.kind === "p" && (await isThere(client, tree.IndexStmt, table))) return asWritten;
+    if (await isThere(client, tree.IndexStmt, table)) return asWritten;
     const rewrite =
       table.kind === "p"
         ? await rewritePartitionedIndex(client, found, tree.IndexStmt, table)
@@ -81,7 +81,7 @@ export function holdsOthersUp({ relations }: StatementClass): boolean {
   return relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
 }
 
-/** IF NOT EXISTS, and it does: no work at all. */
+/** IF NOT EXISTS, and it does: no work at all. One that a crash has left invalid does not count. */
 async function isThere(
   client: Client,
   { if_not_exists: unlessExists, idxname = "" }: IndexStmt,
@@ -89,7 +89,8 @@ async function isThere(
 ): Promise<boolean> {
   if (unlessExists !== true) return false;
   const { rowCount } = await client.query(
-    "SELECT FROM pg_class WHERE relname = $1 AND relnamespace = to_regnamespace($2)::oid",
+    `SELECT FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+      WHERE relname = $1 AND relnamespace = to_regnamespace($2)::oid AND coalesce(indisvalid, true)`,
     [idxname, client.escapeIdentifier(schema)],
   );
   return rowCount === 1;

@@ -93,6 +93,6 @@ async function rewriteConstraint(
   if (isPartitioned || !isPlain || constraint.without_overlaps === true) return undefined;
   return {
     how: "CREATE UNIQUE INDEX CONCURRENTLY, then USING INDEX",
-    parts: await keyParts(scene, constraint, text),
+    parts: await keyParts(scene, constraint),
   };
 }

@@ -43,7 +43,7 @@ export async function constraintParts(
     constraint.conname ?? (await chooseName(client, { schema, relation, columns, label })),
   );
   const command =
-    constraint.conname === undefined ? text.replace(/^add\s+/i, `ADD CONSTRAINT ${name} `) : text;
+    constraint.conname === undefined ? text.replace(/^add\b/i, `ADD CONSTRAINT ${name}`) : text;
   return [
     {
       statements: [`${head} ${command} NOT VALID`],
@@ -67,7 +67,6 @@ function onlyColumn({ raw_expr: expression }: Constraint): string[] {
 export async function keyParts(
   scene: RewriteScene,
   constraint: Constraint,
-  text: string,
 ): Promise<RewritePart[]> {
   const { client, table, head } = scene;
   const { schema, relation } = table;
@@ -86,7 +85,10 @@ export async function keyParts(
     ...(including.length > 0 ? [`INCLUDE ${list(including)}`] : []),
     ...(constraint.nulls_not_distinct === true ? ["NULLS NOT DISTINCT"] : []),
   ].join(" ");
-  const timing = /\b(?:not\s+)?deferrable\b.*$|\binitially\b.*$/is.exec(text)?.[0] ?? "";
+  const timing = [
+    ...(constraint.deferrable === true ? ["DEFERRABLE"] : []),
+    ...(constraint.initdeferred === true ? ["INITIALLY DEFERRED"] : []),
+  ].join(" ");
   const kind = isPrimary ? "PRIMARY KEY" : "UNIQUE";
   const nullable = isPrimary ? await nullableOf(scene, keys) : [];
   return [

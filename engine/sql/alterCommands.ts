@@ -8,25 +8,26 @@ export interface AlterPieces {
   readonly commands: readonly string[];
 }
 
-/** Takes an ALTER TABLE statement to pieces at the commas that separate its commands. */
+/**
+ * Takes an ALTER TABLE statement to pieces at the commas that separate its commands. No piece begins
+ * or ends with a comment, so that text may be set before and behind it.
+ */
 export async function alterPieces(statement: string): Promise<AlterPieces> {
   const tokens = await scanTokens(statement);
   const bytes = Buffer.from(statement);
-  const cut = (from: number, to: number): string => bytes.subarray(from, to).toString().trim();
+  const cut = (piece: readonly Token[]): string =>
+    bytes.subarray(piece[0]?.start ?? 0, piece.at(-1)?.end ?? 0).toString();
   const first = firstCommand(tokens);
-  const start = tokens[first]?.start ?? bytes.length;
-  const commands: string[] = [];
-  let from = start;
+  const pieces: Token[][] = [[]];
   let depth = 0;
-  for (const { text, start: at, end } of tokens.slice(first)) {
+  for (const token of tokens.slice(first)) {
+    const { text } = token;
     if (text === "(" || text === "[") depth++;
     if (text === ")" || text === "]") depth--;
-    if (text !== "," || depth > 0) continue;
-    commands.push(cut(from, at));
-    from = end;
+    if (text === "," && depth === 0) pieces.push([]);
+    else pieces.at(-1)?.push(token);
   }
-  commands.push(cut(from, bytes.length));
-  return { head: cut(0, start), commands };
+  return { head: cut(tokens.slice(0, first)), commands: pieces.map(cut) };
 }
 
 /** ALTER TABLE [IF EXISTS] [ONLY] [schema.]name [*] */
