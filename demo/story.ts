@@ -89,10 +89,17 @@ export async function tellStory(): Promise<Told> {
     await run("Production: to 2.0.0 again", prod, "prod-again");
 
     say(
+      "The old columns stay as long as somebody uses them",
+      "Why they do is an output of the stack:",
+    );
+    for (const reason of (await outputsOf(prod)).waiting) console.log(`  ${reason}`);
+
+    say(
       "The old release is gone: contract",
-      "pulumi up --stack prod. Pages of 1.0.0 that are still open are told to reload.",
+      "Whoever had a page of 1.0.0 open has loaded it anew. pulumi up --stack prod.",
     );
     load.mark("contract");
+    load.reload();
     await run("Production: the old columns are given up", prod, "prod-contract");
     await ensureContracted(prod);
   } finally {

@@ -14,6 +14,8 @@ export interface LoadOptions {
 export interface Load {
   /** Begins a phase; "quiet" is the one that the others are compared with. */
   readonly mark: (phase: string) => void;
+  /** Everybody loads their page anew: from now on all use the later release's API. */
+  readonly reload: () => void;
   /** Sends no more, waits for what is outstanding, and says what was seen and written. */
   readonly stop: () => Promise<{ measured: Measured; history: History }>;
 }
@@ -61,6 +63,9 @@ export function startLoad({ url, ratePerSecond }: LoadOptions): Load {
   return {
     mark: (phase) => {
       tally.mark(phase);
+    },
+    reload: () => {
+      served.reload();
     },
     async stop() {
       clearTimeout(timer);

@@ -39,6 +39,11 @@ export class ServedReleases {
     return true;
   }
 
+  /** Pages of the earlier release are loaded anew, as they are of the later one: nobody uses its API any more. */
+  reload(): void {
+    this.#isEarlierServed = false;
+  }
+
   stop(): void {
     clearTimeout(this.#probing);
   }

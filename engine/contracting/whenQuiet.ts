@@ -57,13 +57,20 @@ export async function contractWhenQuiet(
   const { client } = run.session;
   const waits = whyStateWaits(state);
   if (waits !== undefined) return waits;
+  let wasUsed = false;
   for (;;) {
     const there = await whyOldReleaseIsThere(client, gate, migration);
     if (there !== undefined) return stepBack(work, state, there);
-    const soak = await whyUseWaits(work, state);
-    if (soak === undefined) break;
-    if (typeof soak === "string") return soak;
-    await sleep(soak.seconds * 1000);
+    const wait = await whyUseWaits(work, state);
+    if (wait === undefined) break;
+    if (typeof wait === "string") return wait;
+    // Its last use may have been long before this run: only who is seen again is still there.
+    if (wait.used !== undefined && (wasUsed || wait.seconds > longestWaitSeconds)) return wait.used;
+    wasUsed ||= wait.used !== undefined;
+    const reason = wait.used ?? "nothing old is seen any more";
+    const message = `${reason}: looking again in ${wait.seconds.toFixed(1)} s`;
+    work.onProgress({ event: "waiting", migration: migration.id, message });
+    await sleep(wait.seconds * 1000);
   }
   const oldRoles = rolesBefore(gate.oldRoles, migration);
   return contractMigration(work, state, { administrator, oldRoles });
@@ -81,11 +88,17 @@ async function stepBack(
   return there;
 }
 
-/** @returns why it waits, or for how long it is worth while to wait for the soak time's end */
+/** For how long to wait for the soak time's end, and what has just set it back to its start. */
+interface Soak {
+  readonly seconds: number;
+  readonly used?: string;
+}
+
+/** @returns why it waits, or for how long it is worth while to wait */
 async function whyUseWaits(
-  { run, migration, gate, administrator, onProgress }: Ending,
+  { run, migration, gate, administrator }: Ending,
   state: MigrationState,
-): Promise<string | { seconds: number } | undefined> {
+): Promise<string | Soak | undefined> {
   const { client } = run.session;
   const look = await lookAt(run.session, administrator, migration);
   if (look.problem !== undefined) return look.problem;
@@ -94,17 +107,13 @@ async function whyUseWaits(
     const used = usedSince(quiet, look);
     if (used !== undefined) {
       await withJournalTransaction(run, () => startQuiet(run, migration.id, look));
-      return used;
+      return { seconds: gate.soakSeconds, used };
     }
     const named = await whoNamesIt(client, migration, look);
     if (named !== undefined) return named;
     const seconds = soakLeft(gate, quiet);
     if (seconds > longestWaitSeconds) return whySoakWaits(gate, quiet);
-    if (seconds > 0) {
-      const message = `nothing old is seen any more: looking again in ${seconds.toFixed(1)} s`;
-      onProgress({ event: "waiting", migration: migration.id, message });
-      return { seconds };
-    }
+    if (seconds > 0) return { seconds };
   }
   return whatAuditFinds(client, look);
 }
