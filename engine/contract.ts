@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { type ContractResult, resultOf, stateIn } from "./contracting/contractResult";
 import { dropArchive, dueArchives } from "./contracting/archive";
 import { withAdministrator } from "./contracting/administrator";
 import { type Gate, whyOldReleaseIsThere, whyStateWaits } from "./contracting/gate";
@@ -13,7 +14,7 @@ import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
 import type { OnProgress } from "./progress";
 import { recordSchema } from "./journal/recordedSchema";
-import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
+import { awaitEarlierRuns, beginRun, endRun, hasUnendedRun } from "./journal/run";
 import { type RunLock, withRunLock } from "./session/runLock";
 import { type Connect, ensureWritable, type Session, withSession } from "./session/session";
 
@@ -48,22 +49,6 @@ export interface ContractOptions {
   readonly stallBudgetMilliseconds?: number;
 }
 
-export interface ContractResult {
-  /** The migrations asked for that have a contract, in order. */
-  readonly migrations: readonly ContractedMigration[];
-  /** A line a migration that waits: its name and why. Empty when all are done. */
-  readonly waiting: readonly string[];
-}
-
-export interface ContractedMigration {
-  readonly id: string;
-  readonly state: MigrationState;
-  /** Whether this run has done it. */
-  readonly contracted: boolean;
-  /** Why it is not done. */
-  readonly waiting?: string;
-}
-
 /**
  * Ends the old shape: removes the triggers and archives the old columns, migration by migration in
  * order, as far as nothing uses the old shape any more. What has to wait says why and is tried
@@ -81,10 +66,12 @@ export async function contractMigrations(options: ContractOptions): Promise<Cont
     await ensureSameHistory(client, migrations, journal);
     const open = phased.filter(({ id }) => stateIn(journal, id) !== "done");
     const due = await dueArchives(client, keepDaysOf(options));
-    if (open.length + due.length === 0) return resultOf(phased, journal, new Set());
+    // One that was killed after its last step has not recorded the schema that it left.
+    const isLeft = journal !== undefined && (await hasUnendedRun(client));
+    if (open.length + due.length === 0 && !isLeft) return resultOf(phased, journal, new Set());
     await ensureRunnable(open);
-    const waits =
-      due.length > 0 ? undefined : await whyNothingBegins(client, options, open, journal);
+    const isDue = due.length > 0 || isLeft;
+    const waits = isDue ? undefined : await whyNothingBegins(client, options, open, journal);
     if (waits !== undefined) return resultOf(phased, journal, new Set(), waits);
     ensureWritable(session);
     const onProgress = options.onProgress ?? (() => undefined);
@@ -177,30 +164,4 @@ async function contractLocked(
   }
   await endRun(run);
   return resultOf(phased, await readJournal(client), contracted, waits);
-}
-
-function stateIn(journal: Journal | undefined, id: string): MigrationState {
-  return journal?.migrations.get(id)?.state ?? "pending";
-}
-
-/** @param waits why the first one that is not done waits; those after it wait for it */
-function resultOf(
-  phased: readonly Migration[],
-  journal: Journal | undefined,
-  contracted: ReadonlySet<string>,
-  waits?: string,
-): ContractResult {
-  let reason = waits;
-  const migrations = phased.map(({ id }) => {
-    const state = stateIn(journal, id);
-    const found = { id, state, contracted: contracted.has(id) };
-    if (state === "done" || reason === undefined) return found;
-    const waiting = reason;
-    reason = waits === reason ? `waits for ${id}` : reason;
-    return { ...found, waiting };
-  });
-  const lines = migrations.flatMap((found) =>
-    "waiting" in found ? [`${found.id}: ${found.waiting}`] : [],
-  );
-  return { migrations, waiting: lines };
 }

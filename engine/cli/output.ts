@@ -1,6 +1,6 @@
 import type { ApplyResult } from "../apply";
 import type { AuditedMigration } from "../audit";
-import type { ContractResult } from "../contract";
+import type { ContractResult } from "../contracting/contractResult";
 import { effectLines } from "../locks/effects";
 import type { Plan, PlannedMigration } from "../plan";
 import type { SquashResult } from "../squash";

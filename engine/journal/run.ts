@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { messageOf } from "../session/databaseErrors";
 import type { Journal, JournalIdentity } from "./journal";
@@ -116,6 +117,14 @@ export async function awaitEarlierRuns(
       WHERE outcome = 'running' AND epoch < $1`,
     [run.epoch],
   );
+}
+
+/** Whether a run has not ended: it is at work, or it was killed and has left its last word unsaid. */
+export async function hasUnendedRun(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    "SELECT FROM stateful_cd.runs WHERE outcome = 'running' LIMIT 1",
+  );
+  return rowCount === 1;
 }
 
 /** Closes a run's row. With an error that is on its way, a failure to do so must not hide it. */
