@@ -6,6 +6,7 @@ import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
 import { findJournal, type Journal, type MigrationState, readJournal } from "./journal/journal";
 import { forgetAborted, type Run, withJournalTransaction } from "./journal/journalWriter";
+import { ensureNotKept } from "./journal/openContracts";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
 import { verify } from "./steps/checks";
@@ -76,6 +77,7 @@ export async function applyMigrations(options: ApplyOptions): Promise<ApplyResul
       return resultOf(wanted, found, new Map(), undefined, started);
     }
     await ensureRunnable(pending);
+    await ensureNotKept(pending, migrations, found);
     ensureWritable(session);
     const onProgress = options.onProgress ?? (() => undefined);
     const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
@@ -124,6 +126,7 @@ async function runLocked(
     const current = await readJournal(client);
     const pending = await pendingOf(session, options, wanted, current);
     await ensureRunnable(pending);
+    await ensureNotKept(pending, options.migrations, current);
     for (const migration of pending) {
       const begun = Date.now();
       onProgress({ event: "begun", migration: migration.id, message: "applying" });

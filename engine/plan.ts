@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../userError";
 import { ensureSameHistory } from "./journal/history";
 import { isSettled, type Journal, type MigrationState, readJournal } from "./journal/journal";
+import { ensureNotKept } from "./journal/openContracts";
 import type { Migration, MigrationFile } from "./files/migration";
 import { effectsOf, noEffects, type StatementEffects } from "./locks/effects";
 import { ensureHarmless, type FilePlan, planFile } from "./locks/filePlan";
@@ -78,6 +79,7 @@ export function planMigrations(
     await unless(() => ensureSameHistory(client, migrations, journal));
     const pending = wanted.filter(({ id }) => !isSettled(stateOf(journal, id)));
     await unless(() => ensureRunnable(pending));
+    await unless(() => ensureNotKept(pending, migrations, journal));
     const planned: PlannedMigration[] = [];
     const newRelations = new NewRelations();
     for (const migration of wanted) {
