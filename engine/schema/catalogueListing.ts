@@ -2,10 +2,24 @@
  * What a schema is, as rows (object, part, definition): part is empty for the object itself.
  * Names, never OIDs; to be read with search_path = pg_catalog so that every name is qualified.
  * Left out: what belongs to an extension, system schemas, temporary objects, the journal, owners,
- * physical column order, comments, text search, operators and casts.
+ * physical column order, comments, text search, operators and casts; and a column that contract has
+ * archived, with all that goes when it is dropped, so that a schema stays what it is on that day.
+ * @param hasArchives whether the journal is one that keeps archives
  */
-export const catalogueListing = `
-WITH schemas AS (
+export function catalogueListing(hasArchives: boolean): string {
+  return `
+WITH archived AS (${hasArchives ? archivedColumns : noColumns}),
+with_archived AS (
+  SELECT d.classid, d.objid FROM pg_depend d JOIN archived a
+      ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+   WHERE d.deptype IN ('a', 'i')),
+gone AS (
+  SELECT * FROM with_archived
+  UNION ALL
+  SELECT d.classid, d.objid FROM pg_depend d JOIN with_archived w
+      ON d.refclassid = w.classid AND d.refobjid = w.objid
+   WHERE d.deptype = 'i' AND w.classid = 'pg_constraint'::regclass),
+schemas AS (
   SELECT oid, nspname, nspacl, nspowner, quote_ident(nspname) AS name FROM pg_namespace
    WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'stateful_cd')
      AND nspname !~ '^pg_(temp|toast_temp)_'),
@@ -17,7 +31,7 @@ relations AS (
            WHEN 'c' THEN 'type' ELSE 'index' END || ' ' || s.name || '.' || quote_ident(c.relname) AS object
     FROM pg_class c JOIN schemas s ON s.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-     AND (('pg_class'::regclass, c.oid) NOT IN (SELECT * FROM from_extension))),
+     AND (('pg_class'::regclass, c.oid) NOT IN (SELECT * FROM from_extension UNION ALL SELECT * FROM gone))),
 routines AS (
   SELECT p.*, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END
               || ' ' || s.name || '.' || quote_ident(p.proname)
@@ -41,6 +55,7 @@ acls AS (
   SELECT r.object, 'column ' || quote_ident(a.attname) || ' ', r.relowner, a.attacl
     FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid
    WHERE a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped
+     AND (a.attrelid, a.attnum) NOT IN (SELECT * FROM archived)
   UNION ALL
   SELECT object, '', proowner, coalesce(proacl, acldefault('f', proowner)) FROM routines
   UNION ALL
@@ -85,18 +100,19 @@ SELECT r.object, 'column ' || quote_ident(a.attname), concat_ws(' ',
   JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
- WHERE r.relkind <> 'S'
+ WHERE r.relkind <> 'S' AND (a.attrelid, a.attnum) NOT IN (SELECT * FROM archived)
 UNION ALL
 SELECT r.object, 'constraint ' || quote_ident(c.conname),
        pg_get_constraintdef(c.oid) || CASE WHEN c.convalidated THEN '' ELSE ' (not validated)' END
   FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
- WHERE c.contype <> 'n'
+ WHERE c.contype <> 'n' AND ('pg_constraint'::regclass, c.oid) NOT IN (SELECT * FROM gone)
 UNION ALL
 SELECT r.object, 'index ' || quote_ident(x.relname),
        pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
          || CASE WHEN i.indisclustered THEN ' (clustered)' ELSE '' END
          || CASE WHEN i.indisreplident THEN ' (replica identity)' ELSE '' END
   FROM relations r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid
+ WHERE ('pg_class'::regclass, x.oid) NOT IN (SELECT * FROM gone)
 UNION ALL
 SELECT r.object, 'trigger ' || quote_ident(t.tgname), pg_get_triggerdef(t.oid)
          || CASE t.tgenabled WHEN 'O' THEN '' WHEN 'D' THEN ' (disabled)'
@@ -117,6 +133,7 @@ SELECT r.object, 'policy ' || quote_ident(p.polname), concat_ws(' ',
 UNION ALL
 SELECT r.object, 'statistics ' || quote_ident(e.stxname), pg_get_statisticsobjdef(e.oid)
   FROM relations r JOIN pg_statistic_ext e ON e.stxrelid = r.oid
+ WHERE ('pg_statistic_ext'::regclass, e.oid) NOT IN (SELECT * FROM gone)
 UNION ALL
 SELECT object, '', CASE WHEN prokind = 'a' THEN
            (SELECT concat_ws(' ', g.aggtransfn, format_type(g.aggtranstype, NULL), g.aggfinalfn, g.agginitval)
@@ -158,3 +175,10 @@ SELECT 'default privileges of ' || d.defaclrole::regrole::text
   FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) e
   LEFT JOIN pg_roles g ON g.oid = e.grantee
  GROUP BY d.oid, d.defaclrole, d.defaclnamespace, d.defaclobjtype, g.rolname`;
+}
+
+const archivedColumns = `
+  SELECT t.attrelid, t.attnum FROM stateful_cd.archives a JOIN pg_attribute t
+      ON t.attrelid = to_regclass(format('%I.%I', a.table_schema, a.table_name))
+     AND t.attname = a.archived_name AND NOT t.attisdropped`;
+const noColumns = "SELECT NULL::oid AS attrelid, NULL::int2 AS attnum WHERE false";

@@ -16,7 +16,7 @@ export interface SchemaFingerprint {
 
 /**
  * The schema fingerprint: a digest of what a schema is, equal for a database, its clone and its
- * restored dump. `facts` lets a difference be shown, see diffSchemas.
+ * restored dump; what contract has archived is no part of it. `facts` lets a difference be shown, see diffSchemas.
  * @param client a connected session outside of any transaction
  */
 export function schemaFingerprint(client: Client): Promise<SchemaFingerprint> {
@@ -25,13 +25,16 @@ export function schemaFingerprint(client: Client): Promise<SchemaFingerprint> {
 
 /** The same within a transaction of the caller. */
 export async function readFingerprint(client: Client): Promise<SchemaFingerprint> {
-  const before = await client.query<{ path: string }>(
-    "SELECT current_setting('search_path') AS path, set_config('search_path', 'pg_catalog', true)",
+  const before = await client.query<{ path: string; hasArchives: boolean }>(
+    `SELECT current_setting('search_path') AS path, set_config('search_path', 'pg_catalog', true),
+            EXISTS (SELECT FROM pg_catalog.pg_tables
+                     WHERE schemaname = 'stateful_cd' AND tablename = 'archives') AS "hasArchives"`,
   );
+  const [{ path, hasArchives } = { path: "", hasArchives: false }] = before.rows;
   const { rows } = await client.query<{ object: string; part: string; definition: string }>(
-    catalogueListing,
+    catalogueListing(hasArchives),
   );
-  await client.query("SELECT set_config('search_path', $1, true)", [before.rows[0]?.path ?? ""]);
+  await client.query("SELECT set_config('search_path', $1, true)", [path]);
   // As JSON a fact cannot pass for two, whatever an identifier contains.
   const lines = rows.map(({ object, part, definition }) =>
     JSON.stringify([object, part, definition]),
