@@ -88,4 +88,38 @@ describe("a plan", () => {
       ],
     );
   });
+
+  /** Lines behind the statement of the first refusal, for a table that is taken for a large one. */
+  const whyNot = async (sql: string, table = "t") => {
+    await database.query(`UPDATE pg_class SET reltuples = 3e6 WHERE oid = '${table}'::regclass`);
+    folder.write("0001-a.sql", sql);
+    const [refusal = ""] = (await plan()).refusals;
+    return refusal.replaceAll(folder.path, "migrations").split("\n  ").slice(4);
+  };
+
+  it("refuses what cannot be taken out of its transaction", async () => {
+    const [, seconds, next] = await whyNot("BEGIN; CREATE INDEX t_n ON t (n); COMMIT");
+    assert.equal(seconds, "About 3,000,000 rows: others would wait 6.0 s (an estimate).");
+    assert.match(next ?? "", /^Next: remove BEGIN and COMMIT; or write "-- atomic: true" /);
+    assert.deepEqual(
+      (await whyNot("SET LOCAL search_path = public; CREATE INDEX t_n ON t (n)")).slice(0, 1),
+      [
+        "It cannot be carried out in parts (CREATE INDEX CONCURRENTLY) behind statement 1, which holds until its transaction ends.",
+      ],
+    );
+  });
+
+  it("refuses an index of a partitioned table that has a foreign one, with the way by hand", async () => {
+    await database.query(
+      `CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+       CREATE TABLE sales (id int) PARTITION BY LIST (id);
+       CREATE TABLE sales_1 PARTITION OF sales FOR VALUES IN (1); INSERT INTO sales VALUES (1);
+       CREATE FOREIGN TABLE sales_2 PARTITION OF sales FOR VALUES IN (2) SERVER elsewhere`,
+    );
+    assert.deepEqual(await whyNot("CREATE INDEX ON sales (id)", "sales_1"), [
+      "It reads as a whole public.sales while nobody may use it: an index.",
+      "About 3,000,000 rows: others would wait 6.0 s (an estimate).",
+      'Next: write CREATE INDEX ... ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION; or write "-- atomic: true" on the first line of migrations/0001-a.sql to run it as it stands',
+    ]);
+  });
 });

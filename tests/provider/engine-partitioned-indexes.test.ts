@@ -110,6 +110,19 @@ describe("an index of a partitioned table", () => {
     assert.deepEqual(await schemaNow(), await plainSchema("CREATE UNIQUE INDEX one ON sales (id)"));
   });
 
+  it("of the parent alone waits for nobody who works with a partition", async () => {
+    const writer = await database.connect();
+    await writer.query("BEGIN; INSERT INTO sales_1 VALUES (5)");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    folder.write("0001-a.sql", "CREATE INDEX by_note ON ONLY sales (note)");
+    await apply();
+    assert.deepEqual(
+      told.filter(({ event }) => event === "waiting"),
+      [],
+    );
+    await writer.query("COMMIT");
+  });
+
   it("is nothing to do where it says IF NOT EXISTS and it does", async () => {
     await database.query("CREATE INDEX by_note ON sales (note)");
     folder.write("0001-a.sql", "CREATE INDEX IF NOT EXISTS by_note ON sales (note)");
