@@ -15,6 +15,11 @@ export class NewRelations {
     return copy;
   }
 
+  /** Takes over what a copy has noted since. */
+  adopt(copy: NewRelations): void {
+    for (const [name, schemas] of copy.#names) this.#names.set(name, schemas);
+  }
+
   add({ schema, name }: QualifiedName): void {
     const schemas = this.#names.get(name) ?? new Set();
     this.#names.set(name, schemas.add(schema ?? ""));

@@ -11,6 +11,8 @@ import {
   withJournalTransaction,
 } from "../journal/journalWriter";
 import { type BegunRewrite, findRewrite } from "../journal/rewrites";
+import type { StatementClass } from "../locks/classification";
+import { classesOf } from "../locks/classesOf";
 import { ensureHarmless, planFile } from "../locks/filePlan";
 import { statementsOf } from "../files/migrationStatements";
 import type { Statement } from "../sql/parser";
@@ -31,6 +33,7 @@ export async function applyFile(
   goal: "done" | "expanded",
 ): Promise<void> {
   const { run, migration, file } = context;
+  const { client } = run.session;
   const statements = await statementsOf(file);
   const steps = applied?.steps.filter(({ phase }) => phase === file.phase) ?? [];
   const finished = steps.filter(({ state }) => state === "done");
@@ -40,7 +43,8 @@ export async function applyFile(
 
   await resetSession(run.session);
   await restoreSettings(context, statements.slice(0, doneThrough));
-  const plan = await planFile(run.session.client, file, remaining, run.newRelations.copy());
+  const newRelations = run.newRelations.copy();
+  const plan = await planFile(client, file, remaining, newRelations);
   ensureHarmless(migration.id, file, plan);
   const begun = await begunRewrite(context, remaining, interrupted);
   const inParts = new Map(plan.inParts);
@@ -55,7 +59,9 @@ export async function applyFile(
     if (isWhole && segment.alone === undefined) {
       const record = (): Promise<void> =>
         recordWhole(run, migration, file, statements.length, goal);
-      if (await tryTransaction(context, segment, alone, record)) return;
+      // Nothing has happened since the plan was made: what it knows need not be asked again.
+      run.newRelations.adopt(newRelations);
+      if (await tryTransaction(context, segment, plan.classes, alone, record)) return;
       continue;
     }
     if (!isBegun) await withJournalTransaction(run, () => recordBegin(run, migration, file));
@@ -77,8 +83,9 @@ export async function applyFile(
     } else if (segment.alone !== undefined) {
       const resumed = segment.first === interrupted;
       await runAlone(context, segment, { resumed, of: statements.length, record });
-    } else if (!(await tryTransaction(context, segment, alone, record))) {
-      continue;
+    } else {
+      const classes = await classesOf(client, segment.statements, run.newRelations);
+      if (!(await tryTransaction(context, segment, classes, alone, record))) continue;
     }
     if (isLast) return;
     remaining = remaining.filter(({ number }) => number > segment.last);
@@ -114,13 +121,14 @@ async function begunRewrite(
 async function tryTransaction(
   context: FileRun,
   segment: Segment,
+  classes: readonly StatementClass[],
   alone: Set<number>,
   record: () => Promise<void>,
 ): Promise<boolean> {
   const { run, migration, file } = context;
   const all = await statementsOf(file);
   try {
-    await runTransaction(context, segment, all.length, () => asRunner(run, record));
+    await runTransaction(context, segment, classes, all.length, () => asRunner(run, record));
     return true;
   } catch (failure) {
     if (!(failure instanceof StatementFailure)) throw failure;

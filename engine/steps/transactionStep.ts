@@ -2,7 +2,7 @@ import type { FileRun } from "../journal/fileContext";
 import type { Statement } from "../sql/parser";
 import type { Segment } from "../sql/segments";
 import type { MigrationFile } from "../files/migration";
-import { classesOf } from "../locks/classesOf";
+import type { StatementClass } from "../locks/classification";
 import type { LockAttempt } from "../locks/lockAttempt";
 import type { LockNeed } from "../locks/lockNeed";
 import { longestRowWait, longestTableWait, retryWhileBlocked } from "../locks/shortLock";
@@ -27,16 +27,17 @@ const rowKinds = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt",
 /**
  * Runs a segment as one transaction with its journal row, again and again while others hold its
  * table locks.
+ * @param classes what its statements will do
  * @throws StatementFailure, or StillBlocked when it could not even begin
  */
 export async function runTransaction(
   context: FileRun,
   segment: Segment,
+  classes: readonly StatementClass[],
   of: number,
   record: () => Promise<void>,
 ): Promise<void> {
-  const { run, file } = context;
-  const classes = await classesOf(run.session.client, segment.statements, run.newRelations);
+  const { file } = context;
   const plan = lockPlan(classes);
   const isRowsOnly = segment.statements.every(({ kind }) => rowKinds.has(kind));
   await retryWhileBlocked(context, {
