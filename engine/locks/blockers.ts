@@ -51,13 +51,15 @@ const describing = `format('pid %s, user %s, application %s, %s for %s s, query:
 
 /**
  * The query behind a WITH that gives `held` (pid, transaction): sessions and prepared transactions
- * that hold, in the order in which they began.
+ * that hold, in the order in which they began. What others do is hidden from an ordinary role, but not
+ * that an autovacuum has no user. One against wraparound does not make way: asking for its table is
+ * then in vain, for as long as the stall budget lets it.
  */
 export const describingHolders = `
   SELECT a.pid, h.transaction, ${describing} AS description,
          extract(epoch FROM clock_timestamp() - a.xact_start)::float8 * 1000 AS milliseconds,
          coalesce(a.backend_type = 'autovacuum worker'
-                  AND a.query NOT LIKE '%(to prevent wraparound)', false) AS "makesWay"
+                  AND a.query NOT LIKE '%(to prevent wraparound)', a.usesysid IS NULL) AS "makesWay"
     FROM held h JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
   UNION ALL
   SELECT NULL, h.transaction,
