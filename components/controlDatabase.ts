@@ -34,6 +34,7 @@ export class ControlDatabase extends pulumi.ComponentResource {
       `${name}-server`,
       {
         ...rest,
+        context,
         app: "control",
         image: `${server.image}:${server.version}`,
         secret: credentials.secret,

@@ -83,6 +83,7 @@ export class Database extends pulumi.ComponentResource {
     const server = new DatabaseServer(
       `${name}-server`,
       {
+        context,
         namespace,
         image: serverImage,
         from: args.from,
@@ -110,7 +111,7 @@ export class Database extends pulumi.ComponentResource {
         ),
         tunnelPort: args.tunnelPort,
         serverVersion: args.server.version,
-        ready: server.statefulSet.id,
+        ready: server.ready,
         protect: args.protect,
         deletedWith: server.statefulSet,
       },

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { dataLabel } from "../kube/readyPod";
 import { declareService, declareTraffic } from "./network";
 import { settledWith } from "./order";
+import { ServerReady } from "./serverReady";
 import { initdbArguments, initScript, serverParameters } from "./serverSetup";
 import {
   labelsOf,
@@ -22,6 +23,8 @@ export interface DataSource {
 }
 
 export interface DatabaseServerArgs {
+  /** kubeconfig context */
+  readonly context: string;
   /** The pod's label and the Service's name; `database` where left out. */
   readonly app?: string;
   readonly namespace: pulumi.Input<string>;
@@ -53,6 +56,8 @@ export class DatabaseServer extends pulumi.ComponentResource {
   /** The Service's name, known once the server accepts connections. */
   readonly service: pulumi.Output<string>;
   readonly claim: pulumi.Output<string>;
+  /** Known once the server accepts connections. */
+  readonly ready: pulumi.Output<string>;
   /** What owns every object inside the database: with it, they go. */
   readonly statefulSet: k8s.apps.v1.StatefulSet;
 
@@ -86,7 +91,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     this.statefulSet = new k8s.apps.v1.StatefulSet(
       `${name}-server`,
       {
-        metadata: metadataOf(app, namespace),
+        metadata: metadataOf(app, namespace, unawaited),
         spec: {
           replicas: 1,
           serviceName: app,
@@ -100,11 +105,17 @@ export class DatabaseServer extends pulumi.ComponentResource {
           },
         },
       },
-      { ...kept, customTimeouts: { create: "3m", update: "3m" } },
+      kept,
     );
+    const { generation } = this.statefulSet.metadata;
+    this.ready = new ServerReady(
+      `${name}-ready`,
+      { context: args.context, namespace, app, generation },
+      { parent: this },
+    ).id;
     this.app = app;
     this.claim = claim.metadata.name;
-    this.service = settledWith(service.metadata.name, this.statefulSet.metadata.name);
+    this.service = settledWith(service.metadata.name, this.ready);
     this.registerOutputs({ service: this.service, claim: this.claim });
   }
 }

@@ -6,6 +6,8 @@ export interface Metadata {
   readonly namespace?: string;
   readonly uid?: string;
   readonly resourceVersion?: string;
+  /** Counts the changes of what is wanted. */
+  readonly generation?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly creationTimestamp?: Time;
@@ -32,7 +34,20 @@ export interface Shapes {
   Secret: ClusterObject & { readonly data?: Readonly<Record<string, string>> };
   Job: ClusterObject & { readonly spec: object };
   Pod: ClusterObject & { readonly status?: PodStatus };
-  Event: ClusterObject & { readonly type?: string; readonly message?: string };
+  StatefulSet: ClusterObject & {
+    readonly spec?: { readonly replicas?: number };
+    readonly status?: {
+      readonly observedGeneration?: number;
+      readonly readyReplicas?: number;
+      readonly updatedReplicas?: number;
+    };
+  };
+  Event: ClusterObject & {
+    readonly type?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+  };
   PersistentVolumeClaim: ClusterObject & {
     readonly spec: {
       readonly accessModes?: readonly string[];
@@ -87,7 +102,12 @@ export interface Shapes {
 
 interface PodStatus {
   readonly phase?: string;
-  readonly conditions?: readonly { readonly status?: string; readonly message?: string }[];
+  readonly conditions?: readonly {
+    readonly type?: string;
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
   readonly containerStatuses?: readonly {
     readonly state?: {
       readonly waiting?: { readonly reason?: string; readonly message?: string };
@@ -110,6 +130,7 @@ export const kinds: Readonly<Record<Kind, { apiVersion: string; plural: string }
   Secret: { apiVersion: "v1", plural: "secrets" },
   Job: { apiVersion: "batch/v1", plural: "jobs" },
   Pod: { apiVersion: "v1", plural: "pods" },
+  StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
   Event: { apiVersion: "v1", plural: "events" },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims" },
   PersistentVolume: { apiVersion: "v1", plural: "persistentvolumes" },

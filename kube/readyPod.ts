@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Pod } from "@kubernetes/client-node";
 import { UserError } from "../userError";
 import { loadCluster, serverOf } from "./client";
+import type { Shapes } from "./objectKinds";
 
 /** A port of whichever pod with this label is ready, e.g. the server behind a StatefulSet. */
 export interface PodPort {
@@ -72,11 +72,12 @@ export async function awaitReadyPod(target: PodPort, isGivenUp: () => boolean): 
   }
 }
 
-function isReady(pod: V1Pod): boolean {
+function isReady(pod: Shapes["Pod"]): boolean {
   return pod.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
 }
 
-function describePod(pod: V1Pod): string {
+/** What a pod waits for, in one line. */
+export function describePod(pod: Shapes["Pod"]): string {
   const name = pod.metadata?.name ?? "a pod";
   const waiting = pod.status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
   if (waiting)

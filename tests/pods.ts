@@ -60,7 +60,7 @@ export function pod(
   name: string,
   script: string,
   claim?: string,
-): KubernetesObject {
+): KubernetesObject & { readonly spec: object } {
   const mounts = claim === undefined ? [] : [{ name: "data", mountPath: "/data" }];
   const volumes =
     claim === undefined ? [] : [{ name: "data", persistentVolumeClaim: { claimName: claim } }];

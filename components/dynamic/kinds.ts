@@ -5,6 +5,7 @@ import type { MigrationInputs } from "./migration";
 import type { PromotionGateInputs } from "./promotionGate";
 import type { DeclaredKind } from "./resourceKind";
 import type { RollbackRequest } from "../../kube/rollback";
+import type { ServerRequest } from "../../kube/serverReady";
 import type { SampleDataInputs } from "./sampleData";
 import type { SchemaBaselineInputs } from "./schemaBaseline";
 
@@ -98,6 +99,10 @@ export const kinds = {
     ],
     async () => (await import("./maskedSnapshot.js")).maskedSnapshot,
     { replacing: ["context", "cloneId", "quarantine"], isRemoved: true },
+  ),
+  serverReady: declare<ServerRequest>(
+    ["context", "namespace", "app", "generation", "deadlineSeconds"],
+    async () => (await import("./serverReady.js")).serverReady,
   ),
   rollbackPoint: declare<RollbackRequest>(
     ["context", "namespace", "claim", "releaseDigest", "snapshotClass", "keep", "deadlineSeconds"],
