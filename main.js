@@ -8,7 +8,7 @@ const { RunError } = require("@pulumi/pulumi");
 // Where there is a stack it also renders the error for a trace, which has taken it a minute: an
 // error for a person has none. The stack of an unexpected error is still whole and mapped.
 const mapStack = Error.prepareStackTrace;
-const storedFrames = 7;
+const storedFrames = 5;
 const cutStack = (error, frames) =>
   error.name === "UserError"
     ? ""

@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { rm } from "node:fs/promises";
 import { loadCluster } from "../kube/client";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
@@ -46,7 +47,8 @@ export function useStack(
   const own = temporaryStack(paths, name);
   const stack = beside === undefined ? own : { ...own, environment: beside.environment };
   const outputs = async (): Promise<Record<string, unknown>> => {
-    const { output } = await pulumi(stack, ["stack", "output", "--json"]);
+    const { status, output } = await pulumi(stack, ["stack", "output", "--json"]);
+    assert.equal(status, 0, output);
     return JSON.parse(output) as Record<string, unknown>;
   };
 

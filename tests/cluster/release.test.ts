@@ -165,13 +165,15 @@ describe("a release", function () {
 
   it("survives kill -9 of the runner in the middle of a migration: the next up finishes it", async () => {
     await stack.setConfig({ release: "1.0.0-slow" });
+    // Asked before: while an up writes the state, a reader may meet half of it.
+    const database = await stack.database();
     let pid = 0;
     const killed = pulumi(stack, ["up", "--yes", "--skip-preview"], {
       onStart: (started) => (pid = started),
     });
     await waitFor(async () => {
       const rows = await query(
-        await stack.database(),
+        database,
         "select from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()",
       );
       return rows.length > 0;
@@ -181,7 +183,7 @@ describe("a release", function () {
     assertOk(await run("cancel", "--yes"));
     assertOk(await up());
     assert.equal((await stack.outputs()).schemaVersion, "0002-slow");
-    const [row] = await query(await stack.database(), "select count(*)::int as rows from slow");
+    const [row] = await query(database, "select count(*)::int as rows from slow");
     assert.deepEqual(row, { rows: 1 });
   });
 
