@@ -47,6 +47,9 @@ export interface Shapes {
     readonly reason?: string;
     readonly message?: string;
     readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+    /** When it was seen last; a reporter of the newer API gives only when it was seen first. */
+    readonly lastTimestamp?: Time;
+    readonly eventTime?: Time;
   };
   PersistentVolumeClaim: ClusterObject & {
     readonly spec: {

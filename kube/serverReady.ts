@@ -47,18 +47,16 @@ async function podsOf({ context, namespace, app }: ServerRequest): Promise<strin
   return (await list(context, "Pod", { namespace, labels })).map(describePod);
 }
 
-/** The newest warning of each reason about the server, its pods and its volume. */
+/** The warnings about the server, its pods and its volume, and how old they are. */
 async function warningsOf({ context, namespace, app }: ServerRequest): Promise<string[]> {
-  const newest = new Map<string, string>();
-  for (const { type, reason, message, involvedObject } of await list(context, "Event", {
-    namespace,
-  })) {
+  const events = await list(context, "Event", { namespace });
+  return events.flatMap(({ type, reason, message, involvedObject, lastTimestamp, eventTime }) => {
     const { kind = "", name = "" } = involvedObject ?? {};
-    if (type !== "Warning" || !(name === app || name.startsWith(`${app}-`))) continue;
-    newest.set(
-      `${kind} ${name} ${reason ?? ""}`,
-      `${kind} ${name}: ${reason ?? ""}: ${message ?? ""}`,
+    if (type !== "Warning" || !(name === app || name.startsWith(`${app}-`))) return [];
+    const age = Math.round(
+      (Date.now() - Number(new Date(lastTimestamp ?? eventTime ?? NaN))) / 1000,
     );
-  }
-  return [...newest.values()];
+    const when = Number.isNaN(age) ? "" : ` (${age} s ago)`;
+    return [`${kind} ${name}: ${reason ?? ""}: ${message ?? ""}${when}`];
+  });
 }

@@ -4,12 +4,11 @@ import { rm, statfs } from "node:fs/promises";
 import path from "node:path";
 import { removeNamespace } from "../../kube/namespace";
 import { awaitServer } from "../../kube/serverReady";
-import { environmentOf } from "../../local/environment";
 import { run } from "../../local/command";
-import { cachePaths, cacheRoot, runtime } from "../../local/paths";
+import { runtime } from "../../local/paths";
 import { apply, identity, pod } from "../pods";
+import { adminContext as context } from "../testStack";
 
-const context = "stateful-cd";
 const namespace = "bookkeeper-server-ready";
 const app = "server";
 const admin = identity("admin");
@@ -31,7 +30,12 @@ function serverOf(image: string) {
       selector: { matchLabels: labels },
       template: {
         metadata: { labels },
-        spec: { ...spec, restartPolicy: "Always", containers: [{ ...container, image }] },
+        spec: {
+          ...spec,
+          restartPolicy: "Always",
+          terminationGracePeriodSeconds: 1,
+          containers: [{ ...container, image }],
+        },
       },
     },
   };
@@ -52,7 +56,6 @@ describe("a server that is waited for", function () {
   this.timeout(180_000);
 
   before(async () => {
-    process.env.KUBECONFIG = environmentOf(cachePaths(cacheRoot(process.env))).KUBECONFIG;
     await removeNamespace(context, namespace, 90);
     await apply(admin, place);
   });
@@ -68,7 +71,7 @@ describe("a server that is waited for", function () {
     await apply(admin, claim, serverOf("localhost/base:1"));
     await assert.rejects(
       wait(10, 1),
-      /^UserError: StatefulSet bookkeeper-server-ready\/server is not ready after 10 s\.[^]*PersistentVolumeClaim server: ProvisioningFailed: [^\n]*no space left on device[^]*Next: kubectl --context stateful-cd describe statefulsets server/,
+      /^UserError: StatefulSet bookkeeper-server-ready\/server is not ready after 10 s\.[^]*PersistentVolumeClaim server: ProvisioningFailed: [^\n]*no space left on device[^]*Next: kubectl --context \S+ describe statefulsets server/,
     );
     await rm(filler);
     await wait(120, 1);
