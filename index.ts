@@ -1,7 +1,8 @@
 import { Backend } from "./components/backend";
 import { connectCluster } from "./components/cluster";
 import { Contract } from "./components/contract";
-import { addressOf, Database } from "./components/database";
+import { Database } from "./components/database";
+import { addressOf } from "./components/databaseAddress";
 import { DatabaseClone } from "./components/databaseClone";
 import { DatabaseCredentials } from "./components/databaseCredentials";
 import { Environment } from "./components/environment";

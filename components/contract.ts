@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { OldRole } from "../engine/contracting/oldRoles";
 import type { PoolerAddress } from "../kube/poolerClients";
 import type { DatabaseAddress } from "../kube/postgres";
-import { passwordsOf } from "./databaseCredentials";
 import { poolerPort } from "./pooler";
 import { DynamicResource } from "./dynamic/stub";
 
@@ -16,23 +15,17 @@ export interface ContractArgs {
   readonly servedBy: pulumi.Input<string>;
   /** Logins of all other releases, with the last migration that each knows. */
   readonly oldRoles: readonly OldRole[];
-  /**
-   * How long nothing may have used the old columns: what runs once an hour wants 3600 and more.
-   * @default 2
-   */
-  readonly soakSeconds?: number;
-  /**
-   * How long the old columns are kept under another name, for an undo. Then they are dropped.
-   * @default 7
-   */
-  readonly keepDays?: number;
+  /** How long nothing may have used the old columns: what runs once an hour wants 3600 and more. */
+  readonly soakSeconds: number;
+  /** How long the old columns are kept under another name, for an undo. Then they are dropped. */
+  readonly keepDays: number;
   /** Names the clone that the database is, if it is one. */
   readonly cloneId?: string | undefined;
   /** Seconds to wait for another run of the engine. */
   readonly deadlineSeconds?: number;
 }
 
-const defaults = { deadlineSeconds: 120, soakSeconds: 2, keepDays: 7 };
+const defaultDeadlineSeconds = 120;
 
 /**
  * Gives up what only older releases used. While one of them is still there it waits: the reason is
@@ -46,8 +39,8 @@ export class Contract extends DynamicResource {
 
   constructor(name: string, args: ContractArgs, opts?: pulumi.CustomResourceOptions) {
     const inputs = {
-      ...defaults,
       ...args,
+      deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
       administrator: pulumi.output(args.database).apply(administratorOf),
       pooler: pulumi.output(args.database).apply(poolerOf),
       release: args.servedBy,
@@ -64,16 +57,18 @@ export class Contract extends DynamicResource {
 
 /** The superuser: a schema's owner may close no login, nor see what others run. */
 function administratorOf(database: DatabaseAddress): DatabaseAddress {
-  return { ...database, ...loginAs("postgres", database) };
+  return { ...database, role: "postgres", secretKey: "superuser-password" };
 }
 
 /** PgBouncer's stats_users are asked through the same Kubernetes API as the server itself. */
 function poolerOf(database: DatabaseAddress): PoolerAddress {
   const { context, namespace, secret } = database;
-  return { context, namespace, secret, ...poolerPort, ...loginAs("pooler", database) };
-}
-
-function loginAs(role: "postgres" | "pooler", { database }: DatabaseAddress) {
-  const secretKey = passwordsOf(database).find((of) => of.role === role)?.key ?? "";
-  return { role, secretKey };
+  return {
+    context,
+    namespace,
+    secret,
+    ...poolerPort,
+    role: "pooler",
+    secretKey: "pooler-password",
+  };
 }

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseAddress } from "../kube/postgres";
 import type { Credentials } from "./credentials";
-import { addressOf } from "./database";
+import { addressOf } from "./databaseAddress";
 import { DatabaseServer, type DataSource } from "./databaseServer";
 import { settledWith } from "./order";
 

@@ -3,7 +3,7 @@ import type { OldRole } from "../engine/contracting/oldRoles";
 import type { Release } from "../release";
 import type { DatabaseAddress } from "../kube/postgres";
 import { Credentials } from "./credentials";
-import { databaseSecret, ownerOf } from "./databaseCredentials";
+import { addressOf } from "./databaseAddress";
 import { DatabaseRoles, loginOf } from "./databaseRoles";
 import { DatabaseServer, type DataSource } from "./databaseServer";
 import { Pooler } from "./pooler";
@@ -152,24 +152,4 @@ export class Database extends pulumi.ComponentResource {
     };
     this.registerOutputs({ address: this.address, login: this.login, claim: this.claim });
   }
-}
-
-/** Where a server of an environment is, for whoever acts as the database's owner. */
-export function addressOf(
-  context: string,
-  namespace: string,
-  database: string,
-  server: { readonly app?: string; readonly cloneId?: string | undefined } = {},
-): DatabaseAddress {
-  return {
-    context,
-    namespace,
-    app: server.app ?? "database",
-    ...(server.cloneId === undefined ? {} : { cloneId: server.cloneId }),
-    port: 5432,
-    database,
-    role: ownerOf(database),
-    secret: databaseSecret,
-    secretKey: "owner-password",
-  };
 }

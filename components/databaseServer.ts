@@ -1,18 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dataLabel } from "../kube/readyPod";
+import { podOf, serverPort } from "./databasePod";
 import { declareService, declareTraffic } from "./network";
 import { settledWith } from "./order";
 import { ServerReady } from "./serverReady";
-import { initdbArguments, initScript, serverParameters } from "./serverSetup";
-import {
-  labelsOf,
-  metadataOf,
-  resourcesOf,
-  restrictedContainer,
-  restrictedPod,
-  unawaited,
-} from "./workload";
+import { initScript } from "./serverSetup";
+import { labelsOf, metadataOf, unawaited } from "./workload";
 
 /** Another server's data: a VolumeSnapshot in the same namespace, and the clone it belongs to. */
 export interface DataSource {
@@ -45,14 +39,10 @@ export interface DatabaseServerArgs {
   readonly clients: readonly string[];
 }
 
-const port = 5432;
-/** uid of `postgres` in the official image. */
-const postgresUser = 999;
-
 /** PostgreSQL: one pod on one claim that no second pod can mount, and the Service to reach it. */
 export class DatabaseServer extends pulumi.ComponentResource {
   readonly app: string;
-  readonly port = port;
+  readonly port = serverPort;
   /** The Service's name, known once the server accepts connections. */
   readonly service: pulumi.Output<string>;
   readonly claim: pulumi.Output<string>;
@@ -85,7 +75,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
       { metadata: metadataOf(`${app}-init`, namespace), data: { "pooler.sh": initScript } },
       { parent: this },
     );
-    const pods = { app, namespace, port };
+    const pods = { app, namespace, port: serverPort };
     declareTraffic(name, { ...pods, clients: args.clients, calls: [] }, { parent: this });
     const service = declareService(name, { ...pods, portName: "postgres" }, { parent: this });
     this.statefulSet = new k8s.apps.v1.StatefulSet(
@@ -122,57 +112,4 @@ export class DatabaseServer extends pulumi.ComponentResource {
 
 function snapshotNamed(name: pulumi.Input<string>) {
   return { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name };
-}
-
-function podOf(
-  args: DatabaseServerArgs,
-  claim: pulumi.Input<string>,
-  init: pulumi.Input<string>,
-): k8s.types.input.core.v1.PodSpec {
-  const password = (key: string) => ({ secretKeyRef: { name: args.secret, key } });
-  // The binary itself: Debian's pg_isready is a Perl wrapper that costs half a core a second.
-  const isReady = { command: ["sh", "-c", `pg_isready -q -h 127.0.0.1 -p ${port}`] };
-  return {
-    ...restrictedPod(postgresUser),
-    terminationGracePeriodSeconds: 60,
-    containers: [
-      {
-        name: "postgres",
-        image: args.image,
-        args: [
-          "postgres",
-          ...Object.entries(serverParameters).flatMap(([k, v]) => ["-c", `${k}=${v}`]),
-        ],
-        ports: [{ name: "postgres", containerPort: port }],
-        env: [
-          { name: "PGDATA", value: "/var/lib/postgresql/data/pgdata" },
-          { name: "POSTGRES_USER", value: "postgres" },
-          { name: "POSTGRES_INITDB_ARGS", value: initdbArguments },
-          { name: "POSTGRES_HOST_AUTH_METHOD", value: "scram-sha-256" },
-          { name: "POSTGRES_PASSWORD", valueFrom: password("superuser-password") },
-          { name: "POOLER_PASSWORD", valueFrom: password("pooler-password") },
-        ],
-        resources: resourcesOf(args.cpu, args.memory),
-        securityContext: restrictedContainer,
-        startupProbe: { exec: isReady, periodSeconds: 1, failureThreshold: 120 },
-        readinessProbe: { exec: isReady, periodSeconds: 2, timeoutSeconds: 2 },
-        // SIGTERM would be a smart shutdown, which waits behind any open session until the kill.
-        lifecycle: {
-          preStop: { exec: { command: ["sh", "-c", 'pg_ctl stop -D "$PGDATA" -m fast -w'] } },
-        },
-        volumeMounts: [
-          { name: "data", mountPath: "/var/lib/postgresql/data" },
-          { name: "init", mountPath: "/docker-entrypoint-initdb.d" },
-          { name: "run", mountPath: "/var/run/postgresql" },
-          { name: "tmp", mountPath: "/tmp" },
-        ],
-      },
-    ],
-    volumes: [
-      { name: "data", persistentVolumeClaim: { claimName: claim } },
-      { name: "init", configMap: { name: init } },
-      { name: "run", emptyDir: {} },
-      { name: "tmp", emptyDir: {} },
-    ],
-  };
 }

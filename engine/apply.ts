@@ -1,3 +1,4 @@
+import { deadlinesOf, type RunOptions } from "./runOptions";
 import type { Client } from "pg";
 import { UserError } from "../userError";
 import { applyFile } from "./steps/fileRun";
@@ -17,28 +18,9 @@ import { type RunLock, withRunLock } from "./session/runLock";
 import { ensureWritable, type Session, withSession } from "./session/session";
 import { synchronise } from "./sync/synchronise";
 
-export interface ApplyOptions {
-  /** Gives a fresh connected session of the role that owns the schema; called twice, and once more a worker of a backfill. */
-  readonly connect: () => Promise<Client>;
-  /** ALL migrations of the folder, also those after `through`: the journal is compared with all. */
-  readonly migrations: readonly Migration[];
+export interface ApplyOptions extends RunOptions {
   /** The last migration to apply; without it, all are. */
   readonly through?: string;
-  /**
-   * A stable name of this database, like `bookkeeper-prod/bookkeeper`. A journal that carries
-   * another name is recognised as a copy of that other database's.
-   */
-  readonly target?: string;
-  readonly applicationName?: string;
-  readonly onProgress?: OnProgress;
-  /** How long to wait for another run to end; 60 s. */
-  readonly lockDeadlineSeconds?: number;
-  /** How long a transaction may try to get its table locks; 60 s. */
-  readonly tableLockDeadlineSeconds?: number;
-  /** How long one statement that runs alone may take, like an index build; 4 hours. */
-  readonly buildDeadlineSeconds?: number;
-  /** How long others may have to queue behind locks of one table in an hour; 1,000. */
-  readonly stallBudgetMilliseconds?: number;
 }
 
 export interface ApplyResult {
@@ -106,13 +88,7 @@ async function runLocked(
 ): Promise<ApplyResult> {
   const { client } = session;
   const onProgress = options.onProgress ?? (() => undefined);
-  const deadlines = {
-    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
-    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
-    ...(options.stallBudgetMilliseconds === undefined
-      ? {}
-      : { stallMilliseconds: options.stallBudgetMilliseconds }),
-  };
+  const deadlines = deadlinesOf(options);
   const journal = await findJournal(client);
   const origin = journal && originOf(journal, session, options.target);
   const identity = {

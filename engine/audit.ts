@@ -5,6 +5,7 @@ import { isSettled, type Journal, readJournal } from "./journal/journal";
 import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
+import { deadlinesOf } from "./runOptions";
 import { withRunLock } from "./session/runLock";
 import { ensureWritable, resetSession, type Session, withSession } from "./session/session";
 import { audit, type Finding } from "./sync/audit";
@@ -68,10 +69,7 @@ async function repairThem(
   ensureWritable(session);
   const { connect, target } = options;
   const onProgress = options.onProgress ?? (() => undefined);
-  const deadlines = {
-    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
-    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
-  };
+  const deadlines = deadlinesOf(options);
   const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
   const identity = { target, applicationName: options.applicationName ?? "stateful-cd" };
   return withRunLock(session, { connect, deadlineSeconds, onProgress }, async (lock) => {

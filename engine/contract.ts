@@ -1,3 +1,4 @@
+import { deadlinesOf, type RunOptions } from "./runOptions";
 import type { Client } from "pg";
 import { type ContractResult, resultOf, stateIn } from "./contracting/contractResult";
 import { dropArchive, dueArchives } from "./contracting/archive";
@@ -5,24 +6,18 @@ import { withAdministrator } from "./contracting/administrator";
 import { type Gate, whyOldReleaseIsThere, whyStateWaits } from "./contracting/gate";
 import type { OldRole } from "./contracting/oldRoles";
 import { beginQuiet, contractWhenQuiet, type Ending } from "./contracting/whenQuiet";
-import type { Deadlines } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
 import { type Journal, type MigrationState, readJournal } from "./journal/journal";
 import type { Run } from "./journal/journalWriter";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
-import type { OnProgress } from "./progress";
 import { recordSchema } from "./journal/recordedSchema";
 import { awaitEarlierRuns, beginRun, endRun, hasUnendedRun } from "./journal/run";
 import { type RunLock, withRunLock } from "./session/runLock";
 import { type Connect, ensureWritable, type Session, withSession } from "./session/session";
 
-export interface ContractOptions {
-  /** Gives a fresh connected session of the role that owns the schema; called twice at most. */
-  readonly connect: Connect;
-  /** ALL migrations of the folder. */
-  readonly migrations: readonly Migration[];
+export interface ContractOptions extends RunOptions {
   /** The last migration to contract; without it, all are. */
   readonly through?: string;
   /** Logins of other releases: one that knows a migration is none of its old ones. */
@@ -38,15 +33,6 @@ export interface ContractOptions {
   readonly soakSeconds?: number;
   /** How long the old columns are kept after contract, under their other name; 7 days. */
   readonly keepDays?: number;
-  /** As in applyMigrations. */
-  readonly target?: string;
-  readonly applicationName?: string;
-  readonly onProgress?: OnProgress;
-  readonly lockDeadlineSeconds?: number;
-  readonly tableLockDeadlineSeconds?: number;
-  readonly buildDeadlineSeconds?: number;
-  /** How long others may have to queue behind locks of one table in an hour; 1,000. */
-  readonly stallBudgetMilliseconds?: number;
 }
 
 /**
@@ -122,13 +108,7 @@ async function contractLocked(
   const { client } = session;
   const { connect } = options;
   const onProgress = options.onProgress ?? (() => undefined);
-  const deadlines: Deadlines = {
-    lockSeconds: options.tableLockDeadlineSeconds ?? 60,
-    buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
-    ...(options.stallBudgetMilliseconds === undefined
-      ? {}
-      : { stallMilliseconds: options.stallBudgetMilliseconds }),
-  };
+  const deadlines = deadlinesOf(options);
   const identity = {
     target: options.target,
     applicationName: options.applicationName ?? "stateful-cd",

@@ -1,32 +1,19 @@
-import type { Deadlines, MigrationRun } from "./journal/fileContext";
+import { deadlinesOf, type RunOptions } from "./runOptions";
+import type { MigrationRun } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
 import { type Journal, type MigrationState, readJournal } from "./journal/journal";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
-import type { OnProgress } from "./progress";
 import { recordSchema } from "./journal/recordedSchema";
 import { awaitEarlierRuns, beginRun, endRun } from "./journal/run";
 import { withRunLock } from "./session/runLock";
-import { type Connect, ensureWritable, type Session, withSession } from "./session/session";
+import { ensureWritable, type Session, withSession } from "./session/session";
 
 /** A command on one migration. */
-export interface OneMigrationOptions {
-  /** Gives a fresh connected session of the role that owns the schema; called twice, and once more a worker of a backfill. */
-  readonly connect: Connect;
-  /** ALL migrations of the folder. */
-  readonly migrations: readonly Migration[];
+export interface OneMigrationOptions extends RunOptions {
   /** The migration. */
   readonly id: string;
-  /** As in applyMigrations. */
-  readonly target?: string;
-  readonly applicationName?: string;
-  readonly onProgress?: OnProgress;
-  readonly lockDeadlineSeconds?: number;
-  readonly tableLockDeadlineSeconds?: number;
-  readonly buildDeadlineSeconds?: number;
-  /** As in applyMigrations. */
-  readonly stallBudgetMilliseconds?: number;
 }
 
 /** A migration as the journal has it. */
@@ -65,13 +52,7 @@ export function onMigration(
     ensureWritable(session);
     const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
     return withRunLock(session, { connect, deadlineSeconds, onProgress }, async (lock) => {
-      const deadlines: Deadlines = {
-        lockSeconds: options.tableLockDeadlineSeconds ?? 60,
-        buildSeconds: options.buildDeadlineSeconds ?? 4 * 3600,
-        ...(options.stallBudgetMilliseconds === undefined
-          ? {}
-          : { stallMilliseconds: options.stallBudgetMilliseconds }),
-      };
+      const deadlines = deadlinesOf(options);
       const { target, applicationName = "stateful-cd" } = options;
       const journal = await readJournal(session.client);
       const run = await beginRun(session, journal, { target, applicationName }, onProgress);
