@@ -1,7 +1,7 @@
 // What Pulumi runs: the compiled program, rebuilt first when its sources have changed. Errors meant
 // for a person are shown as they are, without a stack trace.
 const { connect } = require("node:net");
-const { RunError } = require("@pulumi/pulumi");
+const { runtime, RunError } = require("@pulumi/pulumi");
 
 // Pulumi takes the stack of every promise and resource, and stores those of resources. Mapping each
 // to TypeScript takes it half a second, and the frames of its own runner fill a tenth of the state.
@@ -16,6 +16,7 @@ const cutStack = (error, frames) =>
 
 module.exports = async () => {
   leaveWithEngine(process.env.PULUMI_NODEJS_ENGINE);
+  await startDynamicProvider();
   Error.prepareStackTrace = cutStack;
   try {
     require("./build.js").ensureBuilt();
@@ -34,6 +35,17 @@ module.exports = async () => {
     throw shown;
   }
 };
+
+/**
+ * Pulumi starts the process of dynamic resources when the first is declared, and everything waits
+ * for it a second or two. Called for anything at all, it starts beside the loading of the program.
+ */
+async function startDynamicProvider() {
+  // There is no such function, which is the answer; what else fails, fails again at the first resource.
+  runtime.invoke("pulumi-nodejs:dynamic/stateful-cd:start", {}).catch(() => {});
+  // The call leaves this process before the loading keeps it from it.
+  await new Promise((resolve) => setTimeout(resolve));
+}
 
 /** A kill -9 of the CLI leaves its program running, with the tunnel's port and work nobody stores. */
 function leaveWithEngine(engine) {

@@ -17,26 +17,8 @@ import { CommandError, isMissing, run } from "./command";
 import { contentKey } from "./contentKey";
 import { clusterModules, pluginLinks, pulumiModules, type GoModule } from "./goModules";
 import { type CachePaths, repository } from "./paths";
+import { pulumiScripts } from "./pulumiScripts";
 import { runWithProgress, type WatchedStep } from "./progress";
-
-/**
- * Starts the dynamic provider of the very SDK that the program has installed, as Pulumi's own script
- * does, but in one process: that one boots Node twice.
- */
-const dynamicProvider = `#!/bin/sh
-exec node -e 'const provider = require.resolve("@pulumi/pulumi/cmd/dynamic-provider");
-process.argv.splice(1, 0, provider);
-require(provider);' -- "$@"
-`;
-
-/**
- * The language host that there is as a Go module is older than the CLI and takes the options of
- * Pulumi.yaml as flags, which the CLI no longer gives it: without this one it loads TypeScript's
- * compiler before every run of a program that is JavaScript.
- */
-const languageHostOf = (program: string) => `#!/bin/sh
-exec '${program}' -typescript=false "$@"
-`;
 
 interface PlannedModule {
   readonly module: GoModule;
@@ -164,9 +146,9 @@ async function bundleCli(paths: CachePaths, targets: Map<string, string>): Promi
     await hardLink(built, `${cli}.draft`);
     await rename(`${cli}.draft`, cli);
   }
-  const script = (name: string) => path.join(paths.pulumiCli, name);
-  await writeScript(script("pulumi-language-nodejs"), languageHostOf(languageHost));
-  await writeScript(script("pulumi-resource-pulumi-nodejs"), dynamicProvider);
+  for (const [name, text] of await pulumiScripts(paths.pulumiCli, languageHost)) {
+    await writeScript(path.join(paths.pulumiCli, name), text);
+  }
   targets.set("pulumi", cli);
 }
 
