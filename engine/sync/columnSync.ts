@@ -1,3 +1,4 @@
+import { expressionFunctions } from "./expressions";
 import type { LiveSync } from "./liveSync";
 import { jsonOf, keyColumns, keyOf } from "./liveSync";
 import { archivedName, oldWritesOf, syncTriggerPrefix } from "./syncNames";
@@ -23,16 +24,15 @@ export function columnSync(
   quote: Quoting,
 ): LiveSync {
   const { name: q, text } = quote;
-  const typeOf = (column: string): string =>
-    table.columns.find(({ name }) => name === column)?.type ?? "text";
   const triggers = ["insert", "update"].map((event) => `${syncTriggerPrefix}${tag}_${event}`);
   const [onInsert = "", onUpdate = ""] = triggers.map(q);
   const own = (part: string): string => `stateful_cd.${q(`sync_${tag}${part}`)}`;
   const list = (row: string, columns: readonly string[]): string =>
     columns.map((name) => `${row}.${q(name)}`).join(", ");
+  const functions = expressionFunctions(sync, table, own, quote);
+  const { reverse } = functions;
   const forward = (row: string): string[] =>
-    sync.new.map((_, index) => `${own(`_forward_${index + 1}`)}(${list(row, sync.old)})`);
-  const reverse = sync.old.map((_, index) => own(`_reverse_${index + 1}`));
+    functions.forward.map((name) => `${name}(${list(row, sync.old)})`);
   const oldWrites = `stateful_cd.${q(oldWritesOf(tag))}`;
   const disagrees = (row: string): string =>
     `ROW(${forward(row).join(", ")}) IS DISTINCT FROM ROW(${list(row, sync.new)})`;
@@ -40,28 +40,6 @@ export function columnSync(
     `ROW(${list("OLD", columns)}) IS DISTINCT FROM ROW(${list("NEW", columns)})`;
   const isEmpty = (row: string, columns: readonly string[]): string =>
     `num_nonnulls(${list(row, columns)}) = 0`;
-
-  const helper = (
-    name: string,
-    from: readonly string[],
-    to: string,
-    volatility: string,
-    expression: string,
-  ): string =>
-    `CREATE FUNCTION ${name}(${from.map((column) => `${q(column)} ${typeOf(column)}`).join(", ")})
-       RETURNS ${typeOf(to)} LANGUAGE sql ${volatility} PARALLEL SAFE RETURN (${expression}\n)`;
-  const forwards = sync.new.map((column, index) =>
-    helper(
-      own(`_forward_${index + 1}`),
-      sync.old,
-      column,
-      "IMMUTABLE",
-      sync.forward[column] ?? "NULL",
-    ),
-  );
-  const reverses = sync.old.map((column, index) =>
-    helper(reverse[index] ?? "", sync.new, column, "STABLE", sync.reverse[column] ?? "NULL"),
-  );
 
   const assignReverse = sync.old
     .map(
@@ -107,11 +85,8 @@ BEGIN
 END`;
   const install = [
     `CREATE SEQUENCE ${oldWrites}`,
-    ...forwards,
-    ...reverses,
-    ...forwards.map(
-      (_, index) => `GRANT EXECUTE ON FUNCTION ${own(`_forward_${index + 1}`)} TO PUBLIC`,
-    ),
+    ...functions.create,
+    ...functions.forward.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO PUBLIC`),
     `CREATE FUNCTION ${own("")}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
        SET search_path = pg_catalog, pg_temp AS ${text(body)}`,
     `CREATE TRIGGER ${onInsert} BEFORE INSERT ON ${table.sql} FOR EACH ROW
@@ -123,9 +98,7 @@ END`;
   ];
   const uninstall = [
     ...triggers.map((name) => `DROP TRIGGER IF EXISTS ${q(name)} ON ${table.sql}`),
-    ...[own(""), ...reverse, ...sync.new.map((_, index) => own(`_forward_${index + 1}`))].map(
-      (name) => `DROP FUNCTION IF EXISTS ${name}`,
-    ),
+    ...[own(""), ...reverse, ...functions.forward].map((name) => `DROP FUNCTION IF EXISTS ${name}`),
     `DROP SEQUENCE IF EXISTS ${oldWrites}`,
   ];
   const rejected = `NOT ${isEmpty("t", sync.old)} AND num_nonnulls(${forward("t").join(", ")}) = 0`;
@@ -133,9 +106,7 @@ END`;
     `SELECT ${keyOf(table, q)} AS key, ${jsonOf([...sync.old, ...sync.new], q)} AS shown
        FROM ${table.sql} t WHERE ${condition}`;
   const backwards = reverse.map((name) => `${name}(${list("t", sync.new)})`);
-  const roundTrip = sync.new.map(
-    (_, index) => `${own(`_forward_${index + 1}`)}(${backwards.join(", ")})`,
-  );
+  const roundTrip = functions.forward.map((name) => `${name}(${backwards.join(", ")})`);
   return {
     table,
     summary: `${table.shown}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`,
@@ -150,7 +121,7 @@ END`;
     uninstall,
     install,
     triggers: triggers.map((name) => ({ table: table.sql, name })),
-    calledByWriters: sync.new.map((_, index) => own(`_forward_${index + 1}`)),
+    calledByWriters: functions.forward,
     filled: sync.new,
     workers: sync.workers,
     fill: (range, skipLocked) => {

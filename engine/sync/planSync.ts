@@ -4,8 +4,9 @@ import { columnSync } from "./columnSync";
 import { ensureSyncable } from "./ensureSyncable";
 import type { LiveSync } from "./liveSync";
 import { lookupSync } from "./lookupSync";
-import type { Migration } from "../files/migration";
-import { parseSyncFile } from "../files/syncFile";
+import type { Migration, MigrationFile } from "../files/migration";
+import { parseSyncFile, type Sync } from "../files/syncFile";
+import { ensureRoundTrip } from "./roundTrip";
 import { syncTagOf } from "./syncNames";
 import { readSyncTable } from "./syncTable";
 
@@ -18,10 +19,9 @@ export async function planSync(
   client: Client,
   migration: Migration,
 ): Promise<LiveSync | undefined> {
-  const file = migration.files.find(({ phase }) => phase === "sync");
-  if (file === undefined) return undefined;
-  const { sync } = parseSyncFile(file);
-  if (sync === undefined) throw new UserError(`${file.shownPath} cannot be read.`);
+  const found = syncIn(migration);
+  if (found === undefined) return undefined;
+  const { file, sync } = found;
   const table = await readSyncTable(client, sync.table);
   const target =
     sync.kind === "lookup" ? await readSyncTable(client, sync.references.table) : undefined;
@@ -35,4 +35,28 @@ export async function planSync(
   if (sync.kind === "columns") return columnSync(sync, table, migration.id, tag, quoting);
   if (target === undefined) throw new UserError(`There is no table ${sync.references.table}.`);
   return lookupSync(sync, { table, target }, migration.id, tag, quoting);
+}
+
+/**
+ * Tries the expressions of a migration whose sync can be planned; a lookup has none.
+ * @param client a session outside of any transaction
+ * @throws UserError with the values that they do not keep
+ */
+export async function trySync(
+  client: Client,
+  migration: Migration,
+  { table }: LiveSync,
+): Promise<void> {
+  const found = syncIn(migration);
+  if (found?.sync.kind === "columns") {
+    await ensureRoundTrip(client, found.file, found.sync, table);
+  }
+}
+
+function syncIn({ files }: Migration): { file: MigrationFile; sync: Sync } | undefined {
+  const file = files.find(({ phase }) => phase === "sync");
+  if (file === undefined) return undefined;
+  const { sync } = parseSyncFile(file);
+  if (sync === undefined) throw new UserError(`${file.shownPath} cannot be read.`);
+  return { file, sync };
 }

@@ -8,10 +8,11 @@ import type { MigrationRun } from "../journal/fileContext";
 import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "./liveSync";
-import { planSync } from "./planSync";
+import { planSync, trySync } from "./planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
 import { mend } from "./mend";
+import { explainSyncError } from "./syncError";
 import { buildIndexes } from "./syncIndexes";
 import { addConstraint, inShortLocks, validateConstraint } from "./syncDdl";
 
@@ -45,6 +46,9 @@ async function install(
   from: "expanded" | "blocked",
 ): Promise<void> {
   const { run, migration, onProgress } = work;
+  await trySync(run.session.client, migration, live).catch((error: unknown) => {
+    throw explainSyncError(error, work, "trying the expressions of sync.yaml");
+  });
   await buildIndexes(work, live.indexes);
   onProgress({
     event: "statement",
