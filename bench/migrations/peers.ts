@@ -37,7 +37,7 @@ export const ours: Tool = {
   },
   up: (url, folder) => ({
     program: process.execPath,
-    args: [path.join(repository, "dist", "engine", "cli", "main.js"), "apply"].concat([
+    args: [path.join(repository, "dist", "migrations.js"), "apply"].concat([
       "--folder",
       folder,
       "--database-url",

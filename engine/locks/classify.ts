@@ -78,12 +78,18 @@ function namesToLookUp(trees: readonly Node[], newRelations: NewRelations): Qual
   const names = new Map<string, QualifiedName>();
   for (const tree of trees) {
     for (const name of namesIn(tree)) {
-      if (newRelations.has(name) || made.has(name)) continue;
+      if (newRelations.has(name) || made.has(name) || isOwnName(tree, name)) continue;
       names.set(keyOfName(name), name);
     }
     made.note(tree, () => true);
   }
   return [...names.values()];
+}
+
+/** The table that CREATE TABLE makes, unless there may be one: PostgreSQL refuses it then. */
+function isOwnName(tree: Node, name: QualifiedName): boolean {
+  if (!("CreateStmt" in tree) || tree.CreateStmt.if_not_exists === true) return false;
+  return keyOfName(nameOf(tree.CreateStmt.relation)) === keyOfName(name);
 }
 
 function namesIn(tree: Node): QualifiedName[] {

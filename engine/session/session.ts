@@ -29,6 +29,8 @@ export interface Session {
   readonly facts: SessionFacts;
   /** Set when the connection has ended or failed while nobody was waiting for a reply. */
   lost: boolean;
+  /** Whether it is as `resetSession` leaves it; whoever says so has run nothing that changes it. */
+  isReset: boolean;
 }
 
 const oldestServer = 140000;
@@ -44,7 +46,7 @@ export async function withSession<T>(
   } catch (error) {
     throw explainConnectionError(error);
   }
-  const session = { client, facts: undefined, lost: false };
+  const session = { client, facts: undefined, lost: false, isReset: false };
   const lose = (): void => {
     session.lost = true;
   };
@@ -122,7 +124,11 @@ export function ensureWritable({ facts }: Session): void {
  * Brings the session back to a known state between files. DISCARD ALL also drops role and
  * search_path that the caller's session came with, so they are set again.
  */
-export async function resetSession({ client, facts }: Session): Promise<void> {
+export async function resetSession(session: Session): Promise<void> {
+  const { client, facts, isReset } = session;
+  // What follows may change it.
+  session.isReset = false;
+  if (isReset) return;
   await client.query("DISCARD ALL");
   await client.query(sessionSettings(client, facts));
 }

@@ -15,6 +15,7 @@ import type { StatementClass } from "../locks/classification";
 import { classesOf } from "../locks/classesOf";
 import { ensureHarmless, planFile } from "../locks/filePlan";
 import { statementsOf } from "../files/migrationStatements";
+import { keepsSession } from "../sql/keepsSession";
 import type { Statement } from "../sql/parser";
 import { type Segment, segmentsOf } from "../sql/segments";
 import { ensureSameStatement, runInParts } from "./partsStep";
@@ -57,12 +58,14 @@ export async function applyFile(
     if (segment === undefined) break;
     const isWhole = applied === undefined && !isBegun && segments.length === 1;
     if (isWhole && segment.alone === undefined) {
-      const record = (): Promise<void> =>
-        recordWhole(run, migration, file, statements.length, goal);
+      const keeps = segment.statements.every(({ tree }) => keepsSession(tree));
+      const write = (): Promise<void> => recordWhole(run, migration, file, statements.length, goal);
+      const record = keeps ? write : () => asRunner(run, write);
       // Nothing has happened since the plan was made: what it knows need not be asked again.
       run.newRelations.adopt(newRelations);
-      if (await tryTransaction(context, segment, plan.classes, alone, record)) return;
-      continue;
+      if (!(await tryTransaction(context, segment, plan.classes, alone, record))) continue;
+      run.session.isReset = keeps;
+      return;
     }
     if (!isBegun) await withJournalTransaction(run, () => recordBegin(run, migration, file));
     isBegun = true;
@@ -85,7 +88,8 @@ export async function applyFile(
       await runAlone(context, segment, { resumed, of: statements.length, record });
     } else {
       const classes = await classesOf(client, segment.statements, run.newRelations);
-      if (!(await tryTransaction(context, segment, classes, alone, record))) continue;
+      if (!(await tryTransaction(context, segment, classes, alone, () => asRunner(run, record))))
+        continue;
     }
     if (isLast) return;
     remaining = remaining.filter(({ number }) => number > segment.last);
@@ -125,10 +129,10 @@ async function tryTransaction(
   alone: Set<number>,
   record: () => Promise<void>,
 ): Promise<boolean> {
-  const { run, migration, file } = context;
+  const { migration, file } = context;
   const all = await statementsOf(file);
   try {
-    await runTransaction(context, segment, classes, all.length, () => asRunner(run, record));
+    await runTransaction(context, segment, classes, all.length, record);
     return true;
   } catch (failure) {
     if (!(failure instanceof StatementFailure)) throw failure;

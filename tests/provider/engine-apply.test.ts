@@ -174,6 +174,21 @@ describe("applying migrations", () => {
     assert.deepEqual(await database.query("SELECT * FROM b"), [{ memory: "4MB", t: null, p: 0 }]);
   });
 
+  it("knows that a schema change may reach its session too", async () => {
+    folder.write("0001-a.sql", "CREATE TEMP TABLE left_over ()");
+    folder.write("0002-b.sql", "CREATE TABLE kept (); ALTER TABLE kept ADD memory text");
+    folder.write(
+      "0003-c.sql",
+      "ALTER TABLE kept ALTER memory SET DEFAULT set_config('work_mem', '7MB', false); INSERT INTO kept DEFAULT VALUES",
+    );
+    folder.write(
+      "0004-d.sql",
+      "CREATE TABLE d AS SELECT current_setting('work_mem') AS memory, to_regclass('left_over')::text AS t",
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT * FROM d"), [{ memory: "4MB", t: null }]);
+  });
+
   it("keeps the role and the search_path that the caller's session came with", async () => {
     await database.query("CREATE SCHEMA app");
     const connect = async () => {
