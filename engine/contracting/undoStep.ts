@@ -102,7 +102,7 @@ function tableOf(client: Client, place: { readonly schema: string; readonly tabl
   return quoted(client, { schema: place.schema, name: place.table });
 }
 
-/** A lookup's contract made the id required, which the old release may leave open. */
+/** Contract made the new column required as the old one was; a row that does not convert has none. */
 function optionalAgain(
   client: Client,
   { migration }: MigrationRun,
@@ -111,9 +111,10 @@ function optionalAgain(
 ): string[] {
   const sync = syncOf(migration);
   const wasRequired = archives.some(({ notNull }) => notNull);
-  if (sync?.kind !== "lookup" || sync.rejects !== "block" || !wasRequired) return [];
+  const required = sync?.kind === "lookup" ? sync.id : sync?.same?.new;
+  if (required === undefined || sync?.rejects !== "block" || !wasRequired) return [];
   return [
-    `ALTER TABLE ${table.sql} ALTER COLUMN ${client.escapeIdentifier(sync.id)} DROP NOT NULL`,
+    `ALTER TABLE ${table.sql} ALTER COLUMN ${client.escapeIdentifier(required)} DROP NOT NULL`,
   ];
 }
 

@@ -2,29 +2,17 @@ import { type Document, parseDocument } from "yaml";
 import { z } from "zod";
 import type { MigrationFile } from "./migration";
 import type { FolderMistake } from "./migrationText";
+import { renameShape, type SameValue, typeShape } from "./sameValueSync";
+import { column, filling, table } from "./syncShape";
 import { excerpt } from "../sql/sourceText";
 
-const column = z.string().min(1);
 const expressions = z.record(column, z.string().min(1));
-const table = z.string().regex(/^[^.]+(\.[^.]+)?$/, { error: "must be table or schema.table" });
-const rejects = z.enum(["block", "allow-null"]).default("block");
-/** What every kind may say of its backfill. */
-const filling = {
-  rejects,
-  /** Sessions that fill at the same time, each its own range of the key. */
-  workers: z.number().int().min(1).max(16).default(1),
-  /**
-   * B-tree indexes of the new columns, name by name a list of what they are of, each as CREATE INDEX
-   * writes it. Built when all rows are filled: until then no row's update has to touch any index.
-   */
-  indexes: z.record(column, z.array(z.string().min(1)).min(1)).default({}),
-};
 
 /** kind columns: old and new columns of one row, each computed from the other side. */
 const columnShape = z
   .strictObject({
     kind: z
-      .enum(["columns", "lookup"])
+      .enum(["columns", "rename", "type", "lookup"])
       .default("columns")
       .transform(() => "columns" as const),
     table,
@@ -59,7 +47,10 @@ const lookupShape = z.strictObject({
   ...filling,
 });
 
-export type ColumnSync = z.output<typeof columnShape>;
+export type ColumnSync = z.output<typeof columnShape> & {
+  /** Where the kind is rename or type. */
+  readonly same?: SameValue;
+};
 export type LookupSync = z.output<typeof lookupShape>;
 
 /** What sync.yaml says: how old and new columns follow each other while both releases write. */
@@ -91,12 +82,7 @@ export function parseSyncFile(file: MigrationFile): { sync?: Sync; mistakes: Fol
     };
   }
   const content: unknown = document.toJS();
-  const isLookup =
-    typeof content === "object" &&
-    content !== null &&
-    "kind" in content &&
-    content.kind === "lookup";
-  const result = (isLookup ? lookupShape : columnShape).safeParse(content);
+  const result = shapeOf(content).safeParse(content);
   if (result.success) return { sync: result.data, mistakes: [] };
   return {
     mistakes: result.error.issues.map((issue) => {
@@ -107,7 +93,14 @@ export function parseSyncFile(file: MigrationFile): { sync?: Sync; mistakes: Fol
   };
 }
 
-/** The expressions of a sync.yaml without mistakes. */
+function shapeOf(content: unknown): z.ZodType<Sync> {
+  const kind = typeof content === "object" && content !== null && "kind" in content && content.kind;
+  if (kind === "lookup") return lookupShape;
+  if (kind === "rename") return renameShape;
+  return kind === "type" ? typeShape : columnShape;
+}
+
+/** The expressions of a sync.yaml without mistakes; one that is derived has the place of its column. */
 export function expressionsIn(file: MigrationFile): SyncExpression[] {
   const { sync } = parseSyncFile(file);
   if (sync?.kind !== "columns") return [];
@@ -116,7 +109,11 @@ export function expressionsIn(file: MigrationFile): SyncExpression[] {
     Object.entries(sync[side]).map(([name, text]) => ({
       key: `${side}.${name}`,
       text,
-      offset: offsetOf(document, [side, name]) ?? 0,
+      offset:
+        offsetOf(document, [side, name]) ??
+        offsetOf(document, [side === "forward" ? "using" : "back"]) ??
+        offsetOf(document, [side === "forward" ? "new" : "old"]) ??
+        0,
     })),
   );
 }

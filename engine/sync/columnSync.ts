@@ -2,6 +2,7 @@ import { expressionFunctions } from "./expressions";
 import type { LiveSync } from "./liveSync";
 import { jsonOf, keyColumns, keyOf } from "./liveSync";
 import { archivedName, oldWritesOf, syncTriggerPrefix } from "./syncNames";
+import { inheritedOf, plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 
@@ -41,6 +42,16 @@ export function columnSync(
   const isEmpty = (row: string, columns: readonly string[]): string =>
     `num_nonnulls(${list(row, columns)}) = 0`;
 
+  /** What an insert has left out is its default; where a kind allows none that is NULL. */
+  const defaultOf = (column: string): string => {
+    const found = table.columns.find(({ name }) => name === column);
+    return (found && plainDefault(found)) ?? "NULL";
+  };
+  const isGiven = (columns: readonly string[]): string =>
+    `ROW(${list("NEW", columns)}) IS DISTINCT FROM ROW(${columns.map(defaultOf).join(", ")})`;
+  const inherited = inheritedOf(sync, table);
+  const notNull = `stateful_cd_${tag}_not_null`;
+
   const assignReverse = sync.old
     .map(
       (column, index) => `NEW.${q(column)} := ${reverse[index] ?? ""}(${list("NEW", sync.new)});`,
@@ -56,8 +67,8 @@ DECLARE
   new_written boolean;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    old_written := NOT ${isEmpty("NEW", sync.old)};
-    new_written := NOT ${isEmpty("NEW", sync.new)};
+    old_written := ${isGiven(sync.old)};
+    new_written := ${isGiven(sync.new)};
   ELSE
     old_written := ${differ(sync.old)};
     new_written := ${differ(sync.new)};
@@ -156,10 +167,31 @@ END`;
     ],
     constraints: [],
     contract: {
-      prepare: [],
-      release: sync.old.map(
-        (name) => `ALTER TABLE ${table.sql} ALTER COLUMN ${q(name)} DROP NOT NULL`,
-      ),
+      prepare:
+        inherited?.notNull === true
+          ? [
+              {
+                table: table.sql,
+                constraint: notNull,
+                add: `CHECK (${q(inherited.column)} IS NOT NULL)`,
+              },
+            ]
+          : [],
+      release: [
+        // The valid check spares SET NOT NULL its scan.
+        ...(inherited?.notNull === true
+          ? [
+              `ALTER TABLE ${table.sql} ALTER COLUMN ${q(inherited.column)} SET NOT NULL`,
+              `ALTER TABLE ${table.sql} DROP CONSTRAINT ${q(notNull)}`,
+            ]
+          : []),
+        ...(inherited?.default === undefined
+          ? []
+          : [
+              `ALTER TABLE ${table.sql} ALTER COLUMN ${q(inherited.column)} SET DEFAULT ${inherited.default}`,
+            ]),
+        ...sync.old.map((name) => `ALTER TABLE ${table.sql} ALTER COLUMN ${q(name)} DROP NOT NULL`),
+      ],
       archive: sync.old.map(
         (name) => `ALTER TABLE ${table.sql} RENAME COLUMN ${q(name)} TO ${q(archivedName(name))}`,
       ),

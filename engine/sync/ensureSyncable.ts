@@ -4,6 +4,7 @@ import { messageOf, stateOf } from "../session/databaseErrors";
 import type { MigrationFile } from "../files/migration";
 import { excerpt } from "../sql/sourceText";
 import { type ColumnSync, expressionsIn, type LookupSync, type Sync } from "../files/syncFile";
+import { defaultProblem, sameValueProblems } from "./sameValue";
 import type { SyncTable } from "./syncTable";
 
 /** The tables of a sync: the one whose rows are filled, and the one that a lookup refers to. */
@@ -27,13 +28,14 @@ export async function ensureSyncable(
   const sides = sync.kind === "columns" ? [...sync.old, ...sync.new] : [sync.name, sync.id];
   problems.push(...tableProblems(sync.table, table, sides));
   if (table !== undefined) {
-    problems.push(...columnProblems(table, sides));
+    problems.push(...columnProblems(table, sync, sides));
     if (table.isOrdinary && table.key.length === 0) {
       problems.push(`${table.shown} has no primary key, nor another unique key without NULLs.`);
     }
     const flawed = sync.kind === "columns" ? sync.new : [sync.id];
     for (const { name, hasLength, type } of table.columns) {
-      if (flawed.includes(name) && hasLength) {
+      // A rename has the old column's length: what fits there fits here.
+      if (flawed.includes(name) && hasLength && !isRename(sync)) {
         problems.push(
           `${table.shown}.${name} is ${type}: a value that does not fit would fail the old release's write.`,
         );
@@ -44,6 +46,9 @@ export async function ensureSyncable(
         `The trigger ${trigger} on ${table.shown} would change rows after the sync has looked at them.`,
       );
     }
+  }
+  if (table !== undefined && sync.kind === "columns" && sync.same !== undefined) {
+    problems.push(...(await sameValueProblems(client, sync.same, table)));
   }
   if (table !== undefined) problems.push(...(await indexProblems(client, sync, table)));
   if (sync.kind === "lookup") problems.push(...lookupProblems(sync, table, target));
@@ -70,12 +75,21 @@ function tableProblems(
     .map((side) => `${table.shown} has no column ${side}.`);
 }
 
-function columnProblems(table: SyncTable, sides: readonly string[]): string[] {
-  return table.columns.flatMap(({ name, flaw }) =>
-    flaw !== null && sides.includes(name)
-      ? [`${table.shown}.${name} ${flaw}: what a release has not written would look as if it had.`]
-      : [],
-  );
+function columnProblems(table: SyncTable, sync: Sync, sides: readonly string[]): string[] {
+  return table.columns.flatMap((column) => {
+    const { name, flaw } = column;
+    if (flaw === null || !sides.includes(name)) return [];
+    if (sync.kind === "columns" && sync.same !== undefined && column.default !== null) {
+      return defaultProblem(column, sync.same, table) ?? [];
+    }
+    return [
+      `${table.shown}.${name} ${flaw}: what a release has not written would look as if it had.`,
+    ];
+  });
+}
+
+function isRename(sync: Sync): boolean {
+  return sync.kind === "columns" && sync.same?.kind === "rename";
 }
 
 function lookupProblems(

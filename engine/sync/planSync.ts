@@ -1,12 +1,13 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
-import { columnSync } from "./columnSync";
+import { columnSync, type Quoting } from "./columnSync";
 import { ensureSyncable } from "./ensureSyncable";
 import type { LiveSync } from "./liveSync";
 import { lookupSync } from "./lookupSync";
 import type { Migration, MigrationFile } from "../files/migration";
 import { parseSyncFile, type Sync } from "../files/syncFile";
 import { ensureRoundTrip } from "./roundTrip";
+import { withCasts } from "./sameValue";
 import { syncTagOf } from "./syncNames";
 import { readSyncTable } from "./syncTable";
 
@@ -27,12 +28,11 @@ export async function planSync(
     sync.kind === "lookup" ? await readSyncTable(client, sync.references.table) : undefined;
   await ensureSyncable(client, file, sync, { table, target });
   if (table === undefined) throw new UserError(`There is no table ${sync.table}.`);
-  const quoting = {
-    name: (name: string) => client.escapeIdentifier(name),
-    text: (text: string) => client.escapeLiteral(text),
-  };
+  const quoting = quotingOf(client);
   const tag = syncTagOf(migration);
-  if (sync.kind === "columns") return columnSync(sync, table, migration.id, tag, quoting);
+  if (sync.kind === "columns") {
+    return columnSync(withCasts(sync, table, quoting), table, migration.id, tag, quoting);
+  }
   if (target === undefined) throw new UserError(`There is no table ${sync.references.table}.`);
   return lookupSync(sync, { table, target }, migration.id, tag, quoting);
 }
@@ -49,8 +49,20 @@ export async function trySync(
 ): Promise<void> {
   const found = syncIn(migration);
   if (found?.sync.kind === "columns") {
-    await ensureRoundTrip(client, found.file, found.sync, table);
+    await ensureRoundTrip(
+      client,
+      found.file,
+      withCasts(found.sync, table, quotingOf(client)),
+      table,
+    );
   }
+}
+
+function quotingOf(client: Client): Quoting {
+  return {
+    name: (name) => client.escapeIdentifier(name),
+    text: (text) => client.escapeLiteral(text),
+  };
 }
 
 function syncIn({ files }: Migration): { file: MigrationFile; sync: Sync } | undefined {

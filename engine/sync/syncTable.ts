@@ -6,6 +6,10 @@ export interface SyncColumn {
   readonly name: string;
   /** As SQL writes it, with its length or precision. */
   readonly type: string;
+  /** The same without, for a cast that keeps every value as it is. */
+  readonly baseType: string;
+  /** The expression of its default. */
+  readonly default: string | null;
   readonly notNull: boolean;
   readonly hasLength: boolean;
   /** Why a trigger that fills it would be wrong; null when it would be right. */
@@ -61,6 +65,9 @@ export async function readSyncTable(client: Client, name: string): Promise<SyncT
 const columnsQuery = `
   SELECT json_agg(json_build_object(
            'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+           'baseType', format_type(a.atttypid, -1),
+           'default', (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+                        WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''),
            'notNull', a.attnotnull, 'hasLength', a.atttypmod <> -1,
            'flaw', CASE WHEN a.attidentity <> '' THEN 'is an identity column'
                         WHEN a.attgenerated <> '' THEN 'is a generated column'

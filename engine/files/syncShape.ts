@@ -1,0 +1,19 @@
+import { z } from "zod";
+
+export const column = z.string().min(1);
+export const table = z
+  .string()
+  .regex(/^[^.]+(\.[^.]+)?$/, { error: "must be table or schema.table" });
+const rejects = z.enum(["block", "allow-null"]).default("block");
+
+/** What every kind may say of its backfill. */
+export const filling = {
+  rejects,
+  /** Sessions that fill at the same time, each its own range of the key. */
+  workers: z.number().int().min(1).max(16).default(1),
+  /**
+   * B-tree indexes of the new columns, name by name a list of what they are of, each as CREATE INDEX
+   * writes it. Built when all rows are filled: until then no row's update has to touch any index.
+   */
+  indexes: z.record(column, z.array(z.string().min(1)).min(1)).default({}),
+};
