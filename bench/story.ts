@@ -78,9 +78,15 @@ async function noop(stack: PulumiStack): Promise<number> {
   return Math.round(median(seconds) * 10) / 10;
 }
 
-/** Rows that do not compress, in a table of their own; made one by one, for a sort of all would fill the volume. */
+/**
+ * Rows that do not compress, in a table of their own; made one by one, for a sort of all would fill the
+ * volume. They end up where a year's rows are: in the files, and not in the log, of which a clone
+ * replays what production's next checkpoint, in five minutes at most, would have ended.
+ */
 async function grow(prod: PulumiStack, megabytes: number): Promise<void> {
-  const client = await connectToPostgres((await outputsOf(prod)).database, 30, "a benchmark");
+  const { database } = await outputsOf(prod);
+  const superuser = { ...database, role: "postgres", secretKey: "superuser-password" };
+  const client = await connectToPostgres(superuser, 30, "a benchmark");
   try {
     await client.query("CREATE TABLE IF NOT EXISTS public.filler (noise bytea)");
     await client.query(
@@ -90,6 +96,7 @@ async function grow(prod: PulumiStack, megabytes: number): Promise<void> {
            FROM generate_series(1, $1::int * 16) AS n`,
       [megabytes],
     );
+    await client.query("CHECKPOINT");
   } finally {
     await client.end();
   }
