@@ -17,7 +17,11 @@ export async function bundleApplication(source: string, target: string): Promise
     platform: "node",
     target: "node20",
     format: "cjs",
+    // Each pod reads both before it serves; a stack trace needs places, not the sources' text.
+    minifyWhitespace: true,
+    minifySyntax: true,
     sourcemap: true,
+    sourcesContent: false,
     logLevel: "silent",
   });
   const page = path.join(source, "page");
