@@ -111,6 +111,7 @@ function optionalAgain(
 ): string[] {
   const sync = syncOf(migration);
   const wasRequired = archives.some(({ notNull }) => notNull);
+  if (sync?.kind === "fill") return [];
   const required = sync?.kind === "lookup" ? sync.id : sync?.same?.new;
   if (required === undefined || sync?.rejects !== "block" || !wasRequired) return [];
   return [

@@ -11,7 +11,7 @@ import { syncTagOf } from "../sync/syncNames";
  */
 export function reversed(client: Client, migration: Migration, live: LiveSync): LiveSync {
   const sync = syncOf(migration);
-  if (sync === undefined) return live;
+  if (sync === undefined || sync.kind === "fill") return live;
   const q = (name: string): string => client.escapeIdentifier(name);
   const { table } = live;
   const { values, wrong } =

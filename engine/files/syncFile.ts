@@ -12,7 +12,7 @@ const expressions = z.record(column, z.string().min(1));
 const columnShape = z
   .strictObject({
     kind: z
-      .enum(["columns", "rename", "type", "lookup"])
+      .enum(["columns", "rename", "type", "lookup", "fill"])
       .default("columns")
       .transform(() => "columns" as const),
     table,
@@ -47,22 +47,36 @@ const lookupShape = z.strictObject({
   ...filling,
 });
 
+/** kind fill: a new column whose default is another value for every row. */
+const fillShape = z
+  .strictObject({
+    kind: z.literal("fill"),
+    table,
+    new: column,
+    workers: filling.workers,
+    indexes: filling.indexes,
+  })
+  .transform((sync) => ({ ...sync, rejects: "block" as const }));
+
 export type ColumnSync = z.output<typeof columnShape> & {
   /** Where the kind is rename or type. */
   readonly same?: SameValue;
 };
 export type LookupSync = z.output<typeof lookupShape>;
+export type FillSync = z.output<typeof fillShape>;
 
 /** What sync.yaml says: how old and new columns follow each other while both releases write. */
-export type Sync = ColumnSync | LookupSync;
+export type Sync = ColumnSync | LookupSync | FillSync;
 
 /** The columns that only the old release knows. */
 export function oldColumnsOf(sync: Sync): readonly string[] {
+  if (sync.kind === "fill") return [];
   return sync.kind === "columns" ? sync.old : [sync.name];
 }
 
 /** The columns that the new release brings. */
 export function newColumnsOf(sync: Sync): readonly string[] {
+  if (sync.kind === "fill") return [sync.new];
   return sync.kind === "columns" ? sync.new : [sync.id];
 }
 
@@ -97,7 +111,8 @@ function shapeOf(content: unknown): z.ZodType<Sync> {
   const kind = typeof content === "object" && content !== null && "kind" in content && content.kind;
   if (kind === "lookup") return lookupShape;
   if (kind === "rename") return renameShape;
-  return kind === "type" ? typeShape : columnShape;
+  if (kind === "type") return typeShape;
+  return kind === "fill" ? fillShape : columnShape;
 }
 
 /** The expressions of a sync.yaml without mistakes; one that is derived has the place of its column. */

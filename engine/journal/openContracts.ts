@@ -52,7 +52,8 @@ export async function ensureNotKept(
 
 function keptBy(migration: Migration): Kept[] {
   const sync = syncOf(migration);
-  if (sync === undefined) return [];
+  // Once it is filled a column is like any other: nothing keeps it in step.
+  if (sync === undefined || sync.kind === "fill") return [];
   const by = migration.id;
   const columns = [...oldColumnsOf(sync), ...newColumnsOf(sync)];
   const own = { by, table: qualified(sync.table), columns, isLookedUp: false };

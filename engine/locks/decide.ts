@@ -4,6 +4,7 @@ import type { Rewrite } from "../journal/rewrites";
 import { nameOf } from "../sql/treeNames";
 import type { StatementClass, TouchedRelation, Work } from "./classification";
 import { isStrong } from "./lockMode";
+import { onlineWay } from "./onlineWay";
 import { rewriteAlterTable } from "./rewrite";
 import { rewriteIndex } from "./rewriteIndex";
 import { rewritePartitionedIndex } from "./rewritePartitionedIndex";
@@ -12,7 +13,13 @@ import { rewritePartitionedIndex } from "./rewritePartitionedIndex";
 export type Decision =
   | { readonly way: "asWritten" }
   | { readonly way: "rewrite"; readonly rewrite: Rewrite }
-  | { readonly way: "refuse"; readonly why: string; readonly fix: string };
+  | {
+      readonly way: "refuse";
+      readonly why: string;
+      readonly fix: string;
+      /** Files that do it online, ready to be pasted. */
+      readonly files?: readonly string[];
+    };
 
 /** Work under a strong lock that is not worth more care: about a lock_timeout's length. */
 export const longestWorkSeconds = 0.2;
@@ -39,8 +46,13 @@ export async function decide(client: Client, found: StatementClass): Promise<Dec
   }
   if ("AlterTableStmt" in tree) {
     const byRewriting = heavy.find(({ kind }) => kind === "rewrite");
-    if (byRewriting !== undefined) return refusalOf(byRewriting, waysOut.rewrite);
     const table = tableOf(found, tree.AlterTableStmt.relation);
+    if (byRewriting !== undefined) {
+      const files =
+        table && (await onlineWay(client, found, tree.AlterTableStmt, table, byRewriting));
+      const fix = files === undefined ? waysOut.inPlace : waysOut.rewrite;
+      return { ...refusalOf(byRewriting, fix), ...(files === undefined ? {} : { files }) };
+    }
     const dangerous = new Set(heavy.flatMap(({ command }) => command ?? []));
     const rewrite =
       table && (await rewriteAlterTable(client, found, tree.AlterTableStmt, table, dangerous));
@@ -54,7 +66,8 @@ export async function decide(client: Client, found: StatementClass): Promise<Dec
 const waysOut = {
   partitionedIndex:
     "write CREATE INDEX ... ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION",
-  rewrite: "add a new column and keep both in step by a sync.yaml (docs/decisions/dual-write.md)",
+  rewrite: "write these files instead (docs/decisions/dual-write.md)",
+  inPlace: "do it where it stands, at an hour when nobody works with the table",
   constraint:
     "add the column, the index or the NOT VALID constraint first, in a statement of its own",
   other: "do it when nobody works with the table",

@@ -26,6 +26,7 @@ interface Refusal {
   readonly found: StatementClass;
   readonly why: string;
   readonly fix: string;
+  readonly files?: readonly string[];
 }
 
 /**
@@ -90,10 +91,10 @@ function splitsOf(classes: readonly StatementClass[]): Set<number> {
 export function ensureHarmless(migration: string, file: MigrationFile, plan: FilePlan): void {
   const [refusal] = plan.refusals;
   if (refusal === undefined) return;
-  const { found, why, fix } = refusal;
+  const { found, why, fix, files = [] } = refusal;
   throw new UserError(
     `Migration ${migration} would hold others up; nothing of ${file.shownPath} was run.`,
-    [...excerpt(file, found.statement.offset), why, `${stallWords(found)}.`],
+    [...excerpt(file, found.statement.offset), why, `${stallWords(found)}.`, ...files],
     `${fix}; or write "-- atomic: true" on the first line of ${file.shownPath} to run it as it stands`,
   );
 }

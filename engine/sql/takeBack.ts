@@ -16,7 +16,7 @@ export function takeBackAll(nodes: readonly Node[]): TakeBack[] {
 function takeBackOf(node: Node, made: ReadonlySet<string>): TakeBack {
   if ("TransactionStmt" in node || "VariableSetStmt" in node) return [];
   if ("CommentStmt" in node || "VacuumStmt" in node) return [];
-  if ("AlterTableStmt" in node) return takeBackAlter(node.AlterTableStmt);
+  if ("AlterTableStmt" in node) return takeBackAlter(node.AlterTableStmt, made);
   if ("CreateFunctionStmt" in node) return takeBackFunction(node.CreateFunctionStmt);
   if ("IndexStmt" in node) {
     const { idxname, if_not_exists: mayExist, relation } = node.IndexStmt;
@@ -74,19 +74,19 @@ function takeBackObject(node: Node): TakeBack {
   return undefined;
 }
 
-function takeBackAlter(statement: {
-  relation?: RangeVar;
-  cmds?: Node[];
-  objtype?: string;
-  missing_ok?: boolean;
-}): TakeBack {
+function takeBackAlter(
+  statement: { relation?: RangeVar; cmds?: Node[]; objtype?: string; missing_ok?: boolean },
+  made: ReadonlySet<string>,
+): TakeBack {
   const { relation, cmds = [], objtype, missing_ok: mayMiss } = statement;
   if (objtype !== "OBJECT_TABLE" || mayMiss === true) return undefined;
   const drops: string[] = [];
   for (const command of cmds) {
     if (!("AlterTableCmd" in command)) return undefined;
-    const { subtype, def, missing_ok: mayExist } = command.AlterTableCmd;
+    const { subtype, name = "", def, missing_ok: mayExist } = command.AlterTableCmd;
     if (subtype === "AT_ValidateConstraint") continue;
+    // Of a new column it goes with the column.
+    if (subtype === "AT_ColumnDefault" && made.has(columnName(relation, name))) continue;
     if (mayExist === true || def === undefined) return undefined;
     if (subtype === "AT_AddColumn" && "ColumnDef" in def) {
       drops.unshift(`DROP COLUMN ${quote(def.ColumnDef.colname ?? "")}`);
@@ -140,7 +140,23 @@ function madeBy(node: Node): string[] {
   if ("CreateSeqStmt" in node) return [relationName(node.CreateSeqStmt.sequence)];
   if ("CreateSchemaStmt" in node) return [quote(node.CreateSchemaStmt.schemaname ?? "")];
   if ("CreateFunctionStmt" in node) return [listName(node.CreateFunctionStmt.funcname)];
+  if ("AlterTableStmt" in node) {
+    const { relation, cmds = [] } = node.AlterTableStmt;
+    return cmds.flatMap((command) => {
+      if (!("AlterTableCmd" in command)) return [];
+      const { subtype, def, missing_ok: mayExist } = command.AlterTableCmd;
+      const isNew = subtype === "AT_AddColumn" && mayExist !== true;
+      return isNew && def !== undefined && "ColumnDef" in def
+        ? [columnName(relation, def.ColumnDef.colname ?? "")]
+        : [];
+    });
+  }
   return [];
+}
+
+/** No name of an object has a blank outside of its quotes. */
+function columnName(relation: RangeVar | undefined, column: string): string {
+  return `${relationName(relation)} ${quote(column)}`;
 }
 
 function objectName(node: Node): string {

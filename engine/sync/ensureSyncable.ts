@@ -3,7 +3,14 @@ import { UserError } from "../../userError";
 import { messageOf, stateOf } from "../session/databaseErrors";
 import type { MigrationFile } from "../files/migration";
 import { excerpt } from "../sql/sourceText";
-import { type ColumnSync, expressionsIn, type LookupSync, type Sync } from "../files/syncFile";
+import {
+  type ColumnSync,
+  expressionsIn,
+  type LookupSync,
+  newColumnsOf,
+  oldColumnsOf,
+  type Sync,
+} from "../files/syncFile";
 import { defaultProblem, sameValueProblems } from "./sameValue";
 import type { SyncTable } from "./syncTable";
 
@@ -25,14 +32,14 @@ export async function ensureSyncable(
   { table, target }: SyncTables,
 ): Promise<void> {
   const problems: string[] = [];
-  const sides = sync.kind === "columns" ? [...sync.old, ...sync.new] : [sync.name, sync.id];
+  const sides = [...oldColumnsOf(sync), ...newColumnsOf(sync)];
   problems.push(...tableProblems(sync.table, table, sides));
   if (table !== undefined) {
     problems.push(...columnProblems(table, sync, sides));
     if (table.isOrdinary && table.key.length === 0) {
       problems.push(`${table.shown} has no primary key, nor another unique key without NULLs.`);
     }
-    const flawed = sync.kind === "columns" ? sync.new : [sync.id];
+    const flawed = sync.kind === "fill" ? [] : newColumnsOf(sync);
     for (const { name, hasLength, type } of table.columns) {
       // A rename has the old column's length: what fits there fits here.
       if (flawed.includes(name) && hasLength && !isRename(sync)) {
@@ -41,7 +48,7 @@ export async function ensureSyncable(
         );
       }
     }
-    for (const trigger of table.laterTriggers) {
+    for (const trigger of sync.kind === "fill" ? [] : table.laterTriggers) {
       problems.push(
         `The trigger ${trigger} on ${table.shown} would change rows after the sync has looked at them.`,
       );
@@ -78,6 +85,13 @@ function tableProblems(
 function columnProblems(table: SyncTable, sync: Sync, sides: readonly string[]): string[] {
   return table.columns.flatMap((column) => {
     const { name, flaw } = column;
+    if (sync.kind === "fill" && sides.includes(name)) {
+      return column.default === null
+        ? [
+            `${table.shown}.${name} has no default, which is what new rows get: add to expand.sql ALTER TABLE ${table.sql} ALTER COLUMN ${name} SET DEFAULT ...;`,
+          ]
+        : [];
+    }
     if (flaw === null || !sides.includes(name)) return [];
     if (sync.kind === "columns" && sync.same !== undefined && column.default !== null) {
       return defaultProblem(column, sync.same, table) ?? [];

@@ -22,9 +22,10 @@ export async function laterSteps(
   const table = await readSyncTable(client, sync.table);
   const rows = Math.round(table?.estimatedRows ?? 0).toLocaleString("en-US");
   const hasChecks = migration.files.some(({ phase }) => phase === "check");
+  const rejects = sync.kind === "fill" ? "" : `; rows that do not convert: ${sync.rejects}`;
   return [
     `sync      ${inStep(sync)}`,
-    `backfill  about ${rows} rows of ${sync.table}; rows that do not convert: ${sync.rejects}`,
+    `backfill  about ${rows} rows of ${sync.table}${rejects}`,
     `audit     every row${hasChecks ? ", then checks/*.sql" : ""}`,
     ...contract,
   ];
@@ -34,6 +35,7 @@ function inStep(sync: Sync): string {
   if (sync.kind === "columns") {
     return `${sync.table}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`;
   }
+  if (sync.kind === "fill") return `${sync.table}: ${sync.new} by its default, without a trigger`;
   const { table, name, id } = sync.references;
   return `${sync.table}: ${sync.name} <-> ${sync.id}, by ${table} (${name}, ${id})`;
 }

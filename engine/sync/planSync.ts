@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { columnSync, type Quoting } from "./columnSync";
 import { ensureSyncable } from "./ensureSyncable";
+import { fillSync } from "./fillSync";
 import type { LiveSync } from "./liveSync";
 import { lookupSync } from "./lookupSync";
 import type { Migration, MigrationFile } from "../files/migration";
@@ -33,6 +34,7 @@ export async function planSync(
   if (sync.kind === "columns") {
     return columnSync(withCasts(sync, table, quoting), table, migration.id, tag, quoting);
   }
+  if (sync.kind === "fill") return fillSync(sync, table, quoting);
   if (target === undefined) throw new UserError(`There is no table ${sync.references.table}.`);
   return lookupSync(sync, { table, target }, migration.id, tag, quoting);
 }

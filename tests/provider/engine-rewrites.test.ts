@@ -203,7 +203,16 @@ describe("a statement that would hold others up", () => {
         "  | ^",
         "It writes anew public.t while nobody may use it: column id changes its type.",
         "About 20 rows: others would wait 1 ms (an estimate).",
-        'Next: add a new column and keep both in step by a sync.yaml (docs/decisions/dual-write.md); or write "-- atomic: true" on the first line of migrations/0001-a.sql to run it as it stands',
+        "Online it is a folder of two files; the new release uses the new name, which you choose:",
+        "expand.sql:",
+        '  ALTER TABLE public.t ADD COLUMN "id_new" bigint;',
+        "sync.yaml:",
+        "  kind: type",
+        "  table: public.t",
+        '  old: "id"',
+        '  new: "id_new"',
+        '  type: "bigint"',
+        'Next: write these files instead (docs/decisions/dual-write.md); or write "-- atomic: true" on the first line of migrations/0001-a.sql to run it as it stands',
       ].join("\n  "),
     );
     assert.deepEqual(await database.query("SELECT to_regclass('x') AS x"), [{ x: null }]);

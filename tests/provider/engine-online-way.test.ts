@@ -1,0 +1,165 @@
+import { strict as assert } from "node:assert";
+import { abortMigration } from "../../engine/abort";
+import { applyMigrations } from "../../engine/apply";
+import { contractMigrations } from "../../engine/contract";
+import { loadMigrations } from "../../engine/files/migrationFolder";
+import { failureOf, useFolder } from "../migrationFolder";
+import { useDatabase } from "../postgres";
+
+describe("a statement that would write a large table anew", () => {
+  const database = useDatabase();
+  const folder = useFolder();
+
+  beforeEach(() =>
+    database.query(
+      `CREATE TABLE "Order" (id int PRIMARY KEY, qty int NOT NULL DEFAULT 1, note text);
+       INSERT INTO "Order" SELECT i, i, i::text FROM generate_series(1, 5000) i; ANALYZE`,
+    ),
+  );
+
+  const common = async () => ({
+    connect: database.connect,
+    migrations: await loadMigrations(folder.path),
+  });
+  const apply = async () => applyMigrations(await common());
+  /** The files that a refusal shows, by their names. */
+  const shownFor = async (sql: string): Promise<Record<string, string>> => {
+    folder.write("0001-a.sql", sql);
+    const files: Record<string, string> = {};
+    let name = "";
+    for (const line of (await failureOf(apply, folder)).split("\n").map((one) => one.slice(2))) {
+      if (/^(expand\.sql|sync\.yaml|and a plain migration after it):$/.test(line)) {
+        name = line.slice(0, -1);
+      } else if (name !== "" && line.startsWith("  ")) {
+        files[name] = `${files[name] ?? ""}${line.slice(2)}\n`;
+      }
+    }
+    folder.remove("0001-a.sql");
+    return files;
+  };
+  /** Pastes them as they stand. */
+  const paste = (files: Record<string, string>): void => {
+    folder.write("0001-a/expand.sql", files["expand.sql"] ?? "");
+    folder.write("0001-a/sync.yaml", files["sync.yaml"] ?? "");
+    const after = files["and a plain migration after it"];
+    if (after !== undefined) folder.write("0002-b.sql", after);
+  };
+
+  it("for a volatile default is done by files that the refusal shows, row by row", async () => {
+    const files = await shownFor(
+      `ALTER TABLE "Order" ADD COLUMN IF NOT EXISTS "Token" uuid NOT NULL DEFAULT gen_random_uuid();`,
+    );
+    assert.deepEqual(files, {
+      "expand.sql": [
+        'ALTER TABLE public."Order" ADD COLUMN "Token" uuid;',
+        'ALTER TABLE public."Order" ALTER COLUMN "Token" SET DEFAULT gen_random_uuid();\n',
+      ].join("\n"),
+      "sync.yaml": 'kind: fill\ntable: public.Order\nnew: "Token"\n',
+      "and a plain migration after it":
+        'ALTER TABLE public."Order" ALTER COLUMN "Token" SET NOT NULL;\n',
+    });
+    const [before] = await database.query(
+      `SELECT relfilenode FROM pg_class WHERE relname = 'Order'`,
+    );
+    paste(files);
+    await apply();
+    await database.query(`INSERT INTO "Order" (id) VALUES (5001)`);
+    assert.deepEqual(
+      await database.query(`SELECT count(DISTINCT "Token")::int AS n FROM "Order"`),
+      [{ n: 5001 }],
+    );
+    assert.deepEqual(
+      await database.query("SELECT attnotnull FROM pg_attribute WHERE attname = 'Token'"),
+      [{ attnotnull: true }],
+    );
+    assert.deepEqual(
+      await database.query(`SELECT relfilenode FROM pg_class WHERE relname = 'Order'`),
+      [before],
+    );
+    const { waiting } = await contractMigrations({
+      ...(await common()),
+      oldRoles: [],
+      soakSeconds: 0,
+    });
+    assert.deepEqual(waiting, []);
+  });
+
+  it("for a number from a sequence fills each row with one of its own, and is taken back by abort", async () => {
+    await database.query("CREATE SEQUENCE tickets");
+    paste(
+      await shownFor(
+        `ALTER TABLE "Order" ADD ticket numeric(12, 2) DEFAULT (nextval('tickets') + random()), ADD x int`,
+      ),
+    );
+    await apply();
+    assert.deepEqual(
+      await database.query(
+        `SELECT count(DISTINCT ticket)::int AS n, count(*)::int AS of FROM "Order"`,
+      ),
+      [{ n: 5000, of: 5000 }],
+    );
+    await abortMigration({ ...(await common()), id: "0001-a" });
+    assert.deepEqual(
+      await database.query("SELECT attname FROM pg_attribute WHERE attname = 'ticket'"),
+      [],
+    );
+  });
+
+  it("for another type is done by files that the refusal shows", async () => {
+    const files = await shownFor(`ALTER TABLE "Order" ALTER COLUMN qty SET DATA TYPE bigint`);
+    assert.deepEqual(files, {
+      "expand.sql": 'ALTER TABLE public."Order" ADD COLUMN "qty_new" bigint;\n',
+      "sync.yaml": 'kind: type\ntable: public.Order\nold: "qty"\nnew: "qty_new"\ntype: "bigint"\n',
+    });
+    paste(files);
+    await apply();
+    assert.deepEqual(
+      await database.query(`SELECT count(*)::int AS n FROM "Order" WHERE qty = qty_new`),
+      [{ n: 5000 }],
+    );
+  });
+
+  it("for another type by an expression keeps it, and asks for the way back", async () => {
+    const files = await shownFor(
+      `ALTER TABLE "Order" ALTER note TYPE int USING CASE WHEN note ~ '^[1-9]\\d{0,8}$' THEN note::int END`,
+    );
+    assert.equal(
+      files["sync.yaml"],
+      [
+        "kind: type",
+        "table: public.Order",
+        'old: "note"',
+        'new: "note_new"',
+        'type: "int"',
+        `using: "CASE WHEN note ~ '^[1-9]\\\\d{0,8}$' THEN note::int END"`,
+        "back: <the old value, from note_new; without it a cast>\n",
+      ].join("\n"),
+    );
+    paste({ ...files, "sync.yaml": (files["sync.yaml"] ?? "").replace(/^back.*\n/m, "") });
+    await apply();
+    assert.deepEqual(
+      await database.query(`SELECT count(*)::int AS n FROM "Order" WHERE note = note_new::text`),
+      [{ n: 5000 }],
+    );
+  });
+
+  it("for another type of a primary key is told to be done where it stands", async () => {
+    folder.write("0001-a.sql", `ALTER TABLE "Order" ALTER COLUMN id TYPE bigint`);
+    const lines = (await failureOf(apply, folder)).split("\n  ");
+    assert.deepEqual(lines.slice(4, 5).concat(lines.slice(-1)), [
+      "It writes anew public.Order while nobody may use it: column id changes its type.",
+      'Next: do it where it stands, at an hour when nobody works with the table; or write "-- atomic: true" on the first line of migrations/0001-a.sql to run it as it stands',
+    ]);
+  });
+
+  it("is not filled without a default, for new rows would stay empty", async () => {
+    paste({
+      "expand.sql": `ALTER TABLE "Order" ADD token uuid`,
+      "sync.yaml": "kind: fill\ntable: Order\nnew: token\n",
+    });
+    assert.equal(
+      (await failureOf(apply, folder)).split("\n  ")[1],
+      'public.Order.token has no default, which is what new rows get: add to expand.sql ALTER TABLE public."Order" ALTER COLUMN token SET DEFAULT ...;',
+    );
+  });
+});
