@@ -8,7 +8,8 @@ import { throughMigration } from "./files/migrationFolder";
 import { deadlinesOf } from "./runOptions";
 import { withRunLock } from "./session/runLock";
 import { ensureWritable, resetSession, type Session, withSession } from "./session/session";
-import { audit, type Finding } from "./sync/audit";
+import { type AuditCheck, auditReport, type Finding, findingOf } from "./sync/audit";
+import type { LiveSync } from "./sync/liveSync";
 import { mend } from "./sync/mend";
 import { planSync } from "./sync/planSync";
 
@@ -22,7 +23,9 @@ export interface AuditedMigration {
   readonly id: string;
   /** Rows that disagreed and were set right. */
   readonly repaired: number;
-  /** What is wrong, after the repair. */
+  /** All that was looked at, after the repair, in one snapshot. */
+  readonly checks: readonly AuditCheck[];
+  /** What of it is wrong. */
   readonly findings: readonly Finding[];
 }
 
@@ -42,7 +45,8 @@ export async function auditMigrations(options: AuditOptions): Promise<AuditedMig
     if (repair) return repairThem(session, options, synced);
     const found: AuditedMigration[] = [];
     for (const migration of synced) {
-      found.push({ id: migration.id, repaired: 0, findings: await lookAt(session, migration) });
+      const live = await planSync(session.client, migration);
+      if (live !== undefined) found.push(await audited(session.client, migration, live, 0));
     }
     return found;
   });
@@ -56,9 +60,15 @@ function isInStep({ id, files }: Migration, journal: Journal | undefined): boole
   return isOnePair && files.some(({ phase }) => phase === "sync");
 }
 
-async function lookAt({ client }: { client: Client }, migration: Migration): Promise<Finding[]> {
-  const live = await planSync(client, migration);
-  return live === undefined ? [] : audit(client, live);
+async function audited(
+  client: Client,
+  { id }: Migration,
+  live: LiveSync,
+  repaired: number,
+): Promise<AuditedMigration> {
+  const checks = await auditReport(client, live);
+  const findings = checks.filter(({ verdict }) => verdict === "wrong").map(findingOf);
+  return { id, repaired, checks, findings };
 }
 
 async function repairThem(
@@ -83,7 +93,7 @@ async function repairThem(
         const live = await planSync(session.client, migration);
         if (live === undefined) continue;
         const repaired = await mend({ run, lock, connect, migration, onProgress, deadlines }, live);
-        found.push({ id: migration.id, repaired, findings: await audit(session.client, live) });
+        found.push(await audited(session.client, migration, live, repaired));
       }
     } catch (error) {
       await endRun(run, error);

@@ -52,12 +52,14 @@ export function applyLines(result: ApplyResult): string[] {
 
 export function auditLines(audited: readonly AuditedMigration[]): string[] {
   if (audited.length === 0) return ["no migration has two shapes to compare"];
-  return audited.flatMap(({ id, repaired, findings }) => [
+  return audited.flatMap(({ id, repaired, checks, findings }) => [
     ...(repaired > 0 ? [`${id}: ${repaired} rows that disagreed were set right`] : []),
-    ...(findings.length === 0 ? [`${id}: old and new columns agree in every row`] : []),
-    ...findings.flatMap(({ problem, rows }) => [
-      `${id}: ${problem}`,
-      ...rows.map((row) => `  ${row}`),
+    findings.length === 0
+      ? `${id}: old and new columns agree in every row`
+      : `${id}: ${findings.length} of ${checks.length} checks found something wrong`,
+    ...checks.flatMap(({ verdict, what, rows }) => [
+      `  ${verdict.padEnd(5)}  ${what}`,
+      ...rows.map((row) => `           ${row}`),
     ]),
   ]);
 }

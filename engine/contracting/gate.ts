@@ -119,7 +119,9 @@ export async function whatAuditFinds(client: Client, { live }: Look): Promise<st
   const [finding] = await audit(client, live);
   if (finding === undefined) return undefined;
   const [first] = finding.rows;
-  return `the audit found a mistake. ${finding.problem}${first === undefined ? "" : `, the first is ${first}`}`;
+  // Nothing tells which side is right: a person decides.
+  const way = "correct the wrong side, or npm run migrations -- audit --repair trusts the old one";
+  return `the audit found a mistake. ${finding.problem}${first === undefined ? "" : `, the first is ${first}; ${way}`}`;
 }
 
 /** How much of the soak time is left, in seconds. */

@@ -54,6 +54,7 @@ const fillShape = z
     table,
     new: column,
     workers: filling.workers,
+    touches: filling.touches,
     indexes: filling.indexes,
   })
   .transform((sync) => ({ ...sync, rejects: "block" as const }));

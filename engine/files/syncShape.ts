@@ -11,6 +11,8 @@ export const filling = {
   rejects,
   /** Sessions that fill at the same time, each its own range of the key. */
   workers: z.number().int().min(1).max(16).default(1),
+  /** Columns that a trigger of the application may change in the rows that are filled. */
+  touches: z.array(column).default([]),
   /**
    * B-tree indexes of the new columns, name by name a list of what they are of, each as CREATE INDEX
    * writes it. Built when all rows are filled: until then no row's update has to touch any index.

@@ -2,12 +2,22 @@ import type { Client } from "pg";
 import type { LiveSync } from "./liveSync";
 import { printable } from "../sql/sourceText";
 import { withReadOnlyTransaction } from "../session/transaction";
+import { sequenceChecks, tableNotes } from "./tableChecks";
 
 /** What an audit has found to be wrong. */
 export interface Finding {
   /** For people, a sentence without its full stop. */
   readonly problem: string;
   /** The first rows, a line each: the key, then the values. */
+  readonly rows: readonly string[];
+}
+
+/** One thing that an audit has looked at. */
+export interface AuditCheck {
+  /** wrong: it must not be; note: worth knowing, and none of the sync's affair. */
+  readonly verdict: "ok" | "wrong" | "note";
+  /** For people, a sentence without its full stop. */
+  readonly what: string;
   readonly rows: readonly string[];
 }
 
@@ -18,25 +28,60 @@ const shownRows = 20;
  * place. Empty when all is well.
  * @param client a session outside of any transaction
  */
-export function audit(client: Client, live: LiveSync): Promise<Finding[]> {
-  return withReadOnlyTransaction(client, async () => {
-    const findings = await missingParts(client, live);
-    for (const { problem, query } of live.audits) {
-      const { rows } = await client.query<{ key: string[]; shown: Record<string, unknown> }>(
-        `${query} LIMIT ${shownRows + 1}`,
-      );
-      if (rows.length === 0) continue;
-      const count = rows.length > shownRows ? `more than ${shownRows}` : String(rows.length);
-      findings.push({
-        problem: `Rows of ${live.table.shown} that ${problem}: ${count}`,
-        rows: rows
-          .slice(0, shownRows)
-          .map(({ key, shown }) => lineOf(live, key, shown))
-          .map((line) => printable(line).slice(0, 300)),
-      });
-    }
-    return findings;
-  });
+export async function audit(client: Client, live: LiveSync): Promise<Finding[]> {
+  const checks = await withReadOnlyTransaction(client, () => syncChecks(client, live));
+  return checks.filter(({ verdict }) => verdict === "wrong").map(findingOf);
+}
+
+/**
+ * All that can be said of a sync and its tables, in one snapshot: beside what `audit` looks at, how
+ * many rows are filled, and whether sequences, constraints and indexes of the tables are sound.
+ * @param client a session outside of any transaction
+ */
+export function auditReport(client: Client, live: LiveSync): Promise<AuditCheck[]> {
+  return withReadOnlyTransaction(client, async () => [
+    await countRows(client, live),
+    ...(await syncChecks(client, live)),
+    ...(await sequenceChecks(client, live)),
+    ...(await tableNotes(client, live)),
+  ]);
+}
+
+export function findingOf({ what, rows }: AuditCheck): Finding {
+  return { problem: what, rows };
+}
+
+async function syncChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
+  const checks = await partChecks(client, live);
+  for (const { problem, query } of live.audits) {
+    const { rows } = await client.query<{ key: string[]; shown: Record<string, unknown> }>(
+      `${query} LIMIT ${shownRows + 1}`,
+    );
+    const count = rows.length > shownRows ? `more than ${shownRows}` : String(rows.length);
+    checks.push({
+      verdict: rows.length === 0 ? "ok" : "wrong",
+      what: `Rows of ${live.table.shown} that ${problem}: ${count}`,
+      rows: rows
+        .slice(0, shownRows)
+        .map(({ key, shown }) => lineOf(live, key, shown))
+        .map((line) => printable(line).slice(0, 300)),
+    });
+  }
+  return checks;
+}
+
+async function countRows(client: Client, { table, filled }: LiveSync): Promise<AuditCheck> {
+  const columns = filled.map((name) => client.escapeIdentifier(name)).join(", ");
+  const { rows } = await client.query<{ all: string; filled: string }>(
+    `SELECT count(*) AS all, count(*) FILTER (WHERE num_nonnulls(${columns}) > 0) AS filled
+       FROM ${table.sql}`,
+  );
+  const of = (count = "0"): string => Number(count).toLocaleString("en-US");
+  return {
+    verdict: "ok",
+    what: `Rows of ${table.shown}: ${of(rows[0]?.all)}, of which ${of(rows[0]?.filled)} have ${filled.join(" or ")}`,
+    rows: [],
+  };
 }
 
 function lineOf({ table }: LiveSync, key: string[], shown: Record<string, unknown>): string {
@@ -44,32 +89,39 @@ function lineOf({ table }: LiveSync, key: string[], shown: Record<string, unknow
   return `${names.join(", ")}: ${JSON.stringify(shown)}`;
 }
 
-async function missingParts(client: Client, live: LiveSync): Promise<Finding[]> {
-  const findings: Finding[] = [];
+/** What keeps the two sides in step is there, and at work. */
+async function partChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
+  const checks: AuditCheck[] = [];
   for (const { table, name } of live.constraints) {
-    const { rows } = await client.query(
+    const { rowCount } = await client.query(
       `SELECT FROM pg_constraint
         WHERE conrelid = $1::regclass AND conname = $2 AND convalidated`,
       [table, name],
     );
-    if (rows.length === 0) {
-      findings.push({
-        problem: `The constraint ${name} of ${table} is not there, or not valid`,
-        rows: [],
-      });
-    }
+    checks.push(
+      rowCount === 0
+        ? wrong(`The constraint ${name} of ${table} is not there, or not valid`)
+        : ok(`The constraint ${name} of ${table} is valid`),
+    );
   }
   for (const { table, name } of live.triggers) {
-    const { rows } = await client.query(
+    const { rowCount } = await client.query(
       "SELECT FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = $2 AND tgenabled IN ('O', 'A')",
       [table, name],
     );
-    if (rows.length === 0) {
-      findings.push({
-        problem: `The trigger ${name} of ${table} is not there, or not enabled`,
-        rows: [],
-      });
-    }
+    checks.push(
+      rowCount === 0
+        ? wrong(`The trigger ${name} of ${table} is not there, or not enabled`)
+        : ok(`The trigger ${name} of ${table} is enabled`),
+    );
   }
-  return findings;
+  return checks;
+}
+
+function ok(what: string): AuditCheck {
+  return { verdict: "ok", what, rows: [] };
+}
+
+function wrong(what: string): AuditCheck {
+  return { verdict: "wrong", what, rows: [] };
 }

@@ -4,6 +4,7 @@ import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "./liveSync";
 import { setFilling } from "./syncNames";
+import { fillRange } from "./untouched";
 
 /** Well below PostgreSQL's deadlock_timeout of 1 s: nobody is cancelled for the backfill's sake. */
 export const rowLockMilliseconds = 50;
@@ -59,7 +60,7 @@ export async function runBatch(
         if (range !== "") {
           const part =
             stripe === stripes ? "" : ` AND (t.ctid::text::point)[1]::int % ${stripes} = ${stripe}`;
-          await client.query(live.fill(`${range}${part}`, skipLocked));
+          await fillRange(client, live, `${range}${part}`, skipLocked);
         }
         await moveCursor(run, migration.id, stripe === stripes ? moved : cursor);
       },

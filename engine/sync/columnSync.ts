@@ -134,6 +134,7 @@ END`;
     triggers: triggers.map((name) => ({ table: table.sql, name })),
     calledByWriters: functions.forward,
     filled: sync.new,
+    touches: sync.touches,
     workers: sync.workers,
     fill: (range, skipLocked) => {
       const set = `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})`;

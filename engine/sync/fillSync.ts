@@ -28,6 +28,7 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
     triggers: [],
     calledByWriters: [],
     filled: [sync.new],
+    touches: sync.touches,
     workers: sync.workers,
     fill: (range, skipLocked) => {
       const set = `UPDATE ${table.sql} t SET ${column} = DEFAULT`;

@@ -41,6 +41,8 @@ export interface LiveSync {
   readonly calledByWriters: readonly string[];
   /** The columns that the backfill writes. */
   readonly filled: readonly string[];
+  /** Columns that triggers of the application may change in the rows that are filled. */
+  readonly touches: readonly string[];
   /** Sessions that fill at the same time. */
   readonly workers: number;
   /**

@@ -149,6 +149,7 @@ END`;
     })),
     calledByWriters: [],
     filled: [sync.id],
+    touches: sync.touches,
     workers: sync.workers,
     fill: (range, skipLocked) => {
       const found = `r.${targetName} = t.${name} AND ${disagrees}`;

@@ -34,6 +34,10 @@ export interface SyncTable {
   readonly leading: readonly string[];
   /** Triggers that change a row after the sync's own have looked at it. */
   readonly laterTriggers: readonly string[];
+  /** Triggers of others that see a row before an update of it is made. */
+  readonly updateTriggers: readonly string[];
+  /** Columns that are computed from the others. */
+  readonly generated: readonly string[];
   /** How many rows the statistics say it has. */
   readonly estimatedRows: number;
 }
@@ -54,6 +58,8 @@ export async function readSyncTable(client: Client, name: string): Promise<SyncT
        'unique', coalesce((${uniqueQuery}), '[]'),
        'leading', coalesce((${leadingQuery}), '[]'),
        'laterTriggers', coalesce((${triggersQuery}), '[]'),
+       'updateTriggers', coalesce((${updateTriggersQuery}), '[]'),
+       'generated', coalesce((${generatedQuery}), '[]'),
        'estimatedRows', greatest(c.reltuples, 0)) AS facts
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.oid = to_regclass($1)::oid`,
@@ -112,3 +118,13 @@ const triggersQuery = `
   SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
      AND t.tgname::text COLLATE "C" > $2 AND NOT starts_with(t.tgname::text, $2)`;
+
+/** As above; those of row and before and update, enabled for an ordinary session. */
+const updateTriggersQuery = `
+  SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
+   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 19 = 19
+     AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, $2)`;
+
+const generatedQuery = `
+  SELECT json_agg(a.attname) FROM pg_attribute a
+   WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped`;

@@ -14,6 +14,7 @@ import { resetSession } from "../session/session";
 import { mend } from "./mend";
 import { explainSyncError } from "./syncError";
 import { buildIndexes } from "./syncIndexes";
+import { RowsTouched } from "./untouched";
 import { addConstraint, inShortLocks, validateConstraint } from "./syncDdl";
 
 /**
@@ -28,7 +29,7 @@ export async function synchronise(work: MigrationRun, state: MigrationState): Pr
   if (live === undefined) return;
   if (state === "expanded" || state === "blocked") await install(work, live, state);
   if (state !== "backfilled") {
-    await backfill(work, live);
+    await backfill(work, live).catch((error: unknown) => blockTouched(work, error));
     await withJournalTransaction(run, () =>
       advance(run, migration.id, "backfilling", "backfilled"),
     );
@@ -109,6 +110,16 @@ async function settle(work: MigrationRun, live: LiveSync): Promise<void> {
   };
   if (mended > 0) tell(`rows that others had held or passed by, now filled: ${mended}`);
   if (count > 0) tell(`rows that do not convert: ${count}, listed in stateful_cd.rejects`);
+}
+
+/** So that sync.yaml may be edited. */
+async function blockTouched({ run, migration }: MigrationRun, error: unknown): Promise<never> {
+  if (error instanceof RowsTouched) {
+    await withJournalTransaction(run, () =>
+      advance(run, migration.id, "backfilling", "blocked", error.problem),
+    );
+  }
+  throw error;
 }
 
 async function block(

@@ -187,7 +187,7 @@ describe("contract", () => {
     );
     const { waiting, migrations: found } = await contract();
     assert.deepEqual(waiting, [
-      '0003-warehouse-address: the audit found a mistake. Rows of public.warehouses that disagree between the old and the new columns: 1, the first is id 1: {"location":"Boston, MA","city":"Elsewhere","state":"MA"}',
+      '0003-warehouse-address: the audit found a mistake. Rows of public.warehouses that disagree between the old and the new columns: 1, the first is id 1: {"location":"Boston, MA","city":"Elsewhere","state":"MA"}; correct the wrong side, or npm run migrations -- audit --repair trusts the old one',
     ]);
     assert.deepEqual(
       found.map(({ state }) => state),
