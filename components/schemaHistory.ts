@@ -57,6 +57,7 @@ const defaultDeadlineSeconds = 120;
 
 /** The journal, and everything at or before the baseline. Its refresh compares the whole schema. */
 class SchemaBaseline extends DynamicResource {
+  declare readonly through: pulumi.Output<string>;
   declare readonly schemaFingerprint: pulumi.Output<string>;
 
   constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
@@ -110,8 +111,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
         { parent: this, retainOnDelete: true, dependsOn: last },
       );
     }
-    this.version =
-      last instanceof Migration ? last.migration : pulumi.output(args.baseline?.id ?? "");
+    this.version = last instanceof Migration ? last.migration : last.through;
     this.fingerprint = last.schemaFingerprint;
     this.registerOutputs({ version: this.version, fingerprint: this.fingerprint });
   }

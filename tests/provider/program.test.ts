@@ -1,9 +1,13 @@
 import { strict as assert } from "node:assert";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { stringify } from "yaml";
+import { chainDigest } from "../../engine/files/digest";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import deliver from "../../index";
+import { loadRelease } from "../../release";
 
 interface Declared {
   readonly type: string;
@@ -112,6 +116,32 @@ describe("the program", function () {
     assert.ok(history[1]?.opts.dependsOn !== undefined);
   });
 
+  it("waits for the schema also where all of it is under the baseline", async () => {
+    const migrations = path.join(folder, "migrations");
+    await cp("migrations/0001-bookkeeper.sql", path.join(migrations, "0001-bookkeeper.sql"));
+    const digest = chainDigest(await loadMigrations(migrations));
+    const baseline = { through: "0001-bookkeeper", digest };
+    await writeFile(path.join(migrations, "baseline.json"), JSON.stringify(baseline));
+    const release = stringify({
+      ...loadRelease("releases", "1.0.0"),
+      migrations: { folder: migrations, last: "0001-bookkeeper" },
+    });
+    await mkdir(path.join(folder, "releases"));
+    await writeFile(path.join(folder, "releases", "1.0.0.yaml"), release);
+    const sampleData = '{"rows":1,"seed":"brisket","file":"app/sample-data.sql"}';
+    const releases = path.join(folder, "releases");
+    const declared = await declaredBy("dev", { ...config, releases, sampleData });
+    const { schemaVersion } = declared.find(({ name }) => name === "sample-data")?.props ?? {};
+    const before = await (schemaVersion as Dependent).allResources();
+    const urns = await Promise.all(
+      [...before].map(({ urn }) => (urn as unknown as Dependent).promise()),
+    );
+    assert.deepEqual(
+      urns.map((urn) => urn.split("::").at(-1)),
+      ["schema-baseline"],
+    );
+  });
+
   it("lets a preview look at the database that migrations are pending for", async () => {
     const declared = await declaredBy("prod", config);
     const migrations = declared.filter(({ type }) => type.endsWith(":Migration"));
@@ -162,6 +192,12 @@ describe("the program", function () {
     );
   });
 });
+
+/** What an output of Pulumi's knows beyond its declared type. */
+interface Dependent {
+  promise(): Promise<string>;
+  allResources(): Promise<Set<pulumi.Resource>>;
+}
 
 interface PodSpec {
   readonly securityContext: { readonly runAsNonRoot: boolean };
