@@ -8,6 +8,7 @@ import { ensureSameHistory } from "./journal/history";
 import { findJournal, type Journal, type MigrationState, readJournal } from "./journal/journal";
 import { forgetAborted, type Run, withJournalTransaction } from "./journal/journalWriter";
 import { ensureNotKept } from "./journal/openContracts";
+import type { Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
 import { verify } from "./steps/checks";
@@ -30,6 +31,8 @@ export interface ApplyResult {
   readonly recognised?: string;
   /** The migrations asked for, in order; those settled before this run have applied = false. */
   readonly migrations: readonly AppliedMigration[];
+  /** Of the schema that this run has left; undefined when there was nothing to do. */
+  readonly schemaFingerprint?: Digest;
   readonly milliseconds: number;
 }
 
@@ -97,6 +100,7 @@ async function runLocked(
   };
   const run = await beginRun(session, journal, identity, onProgress);
   const times = new Map<string, number>();
+  let schemaFingerprint: Digest;
   try {
     await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
     const current = await readJournal(client);
@@ -116,13 +120,16 @@ async function runLocked(
       const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
       onProgress({ event: "finished", migration: migration.id, message });
     }
-    await recordSchema(run);
+    schemaFingerprint = await recordSchema(run);
   } catch (error) {
     await endRun(run, error);
     throw error;
   }
   await endRun(run);
-  return resultOf(wanted, await readJournal(client), times, origin, started);
+  return {
+    ...resultOf(wanted, await readJournal(client), times, origin, started),
+    schemaFingerprint,
+  };
 }
 
 interface Work {

@@ -1,4 +1,5 @@
 import { inspectSchema } from "../../engine/inspect";
+import type { Migration as Declared } from "../../engine/files/migration";
 import { readMigrations } from "../../engine/files/migrationFolder";
 import { type DatabaseAddress, nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
@@ -30,27 +31,26 @@ export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
     for (const line of await previewLines(previewOf, folder, id)) console.log(`${id}: ${line}`);
   },
   async reconcile(inputs) {
-    await ensureUnchanged(inputs);
-    await applyThrough(inputs, inputs.migration);
-    const { schemaFingerprint } = await inspect(inputs);
+    const migrations = await readMigrations(inputs.folder);
+    ensureUnchanged(inputs, migrations);
+    const schemaFingerprint = await applyThrough(inputs, migrations, inputs.migration);
     return { schemaFingerprint, drift: [] };
   },
   async read(inputs) {
-    const { migrations } = await inspect(inputs);
+    const declared = await readMigrations(inputs.folder);
+    const { migrations } = await withDatabase(inputs, (client) => inspectSchema(client, declared));
     const found = migrations.find(({ id }) => id === inputs.migration);
     if (!found || found.state === "pending" || found.state === "aborted") return undefined;
     return { drift: found.editedFiles.map((file) => `${file} was edited after it was applied`) };
   },
 };
 
-async function inspect(inputs: MigrationInputs) {
-  const migrations = await readMigrations(inputs.folder);
-  return withDatabase(inputs, (client) => inspectSchema(client, migrations));
-}
-
 /** What runs is what was planned, even when somebody saves a file in between. */
-async function ensureUnchanged({ folder, migration: id, digest }: MigrationInputs): Promise<void> {
-  const found = (await readMigrations(folder)).find((candidate) => candidate.id === id);
+function ensureUnchanged(
+  { migration: id, digest }: MigrationInputs,
+  migrations: readonly Declared[],
+): void {
+  const found = migrations.find((candidate) => candidate.id === id);
   if (found?.digest === digest) return;
   throw new UserError(
     `The migration ${id} is not the one that was planned.`,

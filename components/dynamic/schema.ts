@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { applyMigrations } from "../../engine/apply";
-import { readMigrations } from "../../engine/files/migrationFolder";
+import type { Migration } from "../../engine/files/migration";
+import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
 import { reportProgress } from "./progress";
 
@@ -27,17 +28,26 @@ export function runOptions({ database, deadlineSeconds }: SchemaInputs) {
   };
 }
 
-/** Brings the database to a migration, telling on the way what is done; does nothing when it is there. */
-export async function applyThrough(inputs: SchemaInputs, through: string): Promise<void> {
+/**
+ * Brings the database to a migration, telling on the way what is done; does nothing when it is there.
+ * @returns the schema's fingerprint then
+ */
+export async function applyThrough(
+  inputs: SchemaInputs,
+  migrations: readonly Migration[],
+  through: string,
+): Promise<string> {
   const report = reportProgress(nameOf(inputs.database));
-  await applyMigrations({
+  const applied = await applyMigrations({
     ...runOptions(inputs),
-    migrations: await readMigrations(inputs.folder),
+    migrations,
     through,
     onProgress: ({ migration, message }) => {
       report(migration === undefined ? message : `${migration}: ${message}`);
     },
   });
+  if (applied.schemaFingerprint !== undefined) return applied.schemaFingerprint;
+  return (await withDatabase(inputs, schemaFingerprint)).digest;
 }
 
 /** A session on the database as the role that owns the schema, ended afterwards. */

@@ -1,8 +1,9 @@
 import { acceptRelease } from "../../engine/acceptance";
 import { findJournal } from "../../engine/journal/journal";
 import { ensureServable } from "../../engine/journal/servable";
-import { inspectSchema } from "../../engine/inspect";
+import { readMigrations } from "../../engine/files/migrationFolder";
 import { acceptDrift, findDrift } from "../../engine/journal/recordedSchema";
+import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { nameOf } from "../../kube/postgres";
 import type { ResourceKind } from "./resourceKind";
 import { applyThrough, runOptions, type SchemaInputs, withDatabase } from "./schema";
@@ -40,11 +41,16 @@ export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOu
       console.log(`${nameOf(inputs.database)}: recorded a change that no migration made: ${line}`);
     }
     await acceptRelease(runOptions(inputs), inputs.releaseDigest);
-    if (inputs.through !== "") await applyThrough(inputs, inputs.through);
-    const { schemaFingerprint } = await withDatabase(inputs, (client) => inspectSchema(client, []));
-    return { schemaFingerprint, drift: [] };
+    return { schemaFingerprint: await schemaThroughBaseline(inputs), drift: [] };
   },
   async read(inputs) {
     return { drift: await withDatabase(inputs, findDrift) };
   },
 };
+
+/** The schema's fingerprint, with everything of the baseline applied. */
+async function schemaThroughBaseline(inputs: SchemaBaselineInputs): Promise<string> {
+  const { folder, through } = inputs;
+  if (through !== "") return applyThrough(inputs, await readMigrations(folder), through);
+  return (await withDatabase(inputs, schemaFingerprint)).digest;
+}

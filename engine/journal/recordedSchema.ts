@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import type { Digest } from "../files/digest";
 import { readJournal } from "./journal";
 import { withJournalTransaction, type Run, recordFacts } from "./journalWriter";
 import { beginRun, endRun } from "./run";
@@ -28,11 +29,15 @@ export function findDrift(client: Client): Promise<string[]> {
   });
 }
 
-/** At the end of a run: the schema is what this run left, until something else changes it. */
-export async function recordSchema(run: Run): Promise<void> {
-  await withJournalTransaction(run, async () => {
+/**
+ * At the end of a run: the schema is what this run left, until something else changes it.
+ * @returns its fingerprint
+ */
+export function recordSchema(run: Run): Promise<Digest> {
+  return withJournalTransaction(run, async () => {
     const { digest, facts } = await readFingerprint(run.session.client);
     await recordFacts(run, digest, facts);
+    return digest;
   });
 }
 
