@@ -43,7 +43,7 @@ export async function watchingBlockers<T>(
 }
 
 /** One line of pg_stat_activity's row `a` for a person. */
-const describing = `format('pid %s, user %s, application %s, %s for %s s, query: %s',
+export const describing = `format('pid %s, user %s, application %s, %s for %s s, query: %s',
     a.pid, coalesce(a.usename, '?'), quote_literal(coalesce(a.application_name, '')),
     coalesce(a.state, a.backend_type, 'at work'),
     coalesce(round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)))::text, '?'),

@@ -1,6 +1,5 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
-import { watchingBlockers } from "../locks/blockers";
 import { isConnectionLoss, sqlState, stateOf } from "../session/databaseErrors";
 import { type FileRun, keyOf } from "../journal/fileContext";
 import { forgetStep, startStep, withJournalTransaction } from "../journal/journalWriter";
@@ -9,6 +8,7 @@ import type { AloneAction } from "../sql/statement";
 import { type Recovery, recoveryOf } from "./recovery";
 import type { Segment } from "../sql/segments";
 import { excerpt, headOf } from "../sql/sourceText";
+import { watchingSnapshots } from "./snapshotWatch";
 import { explainStatementError } from "../session/statementError";
 
 interface AloneRun {
@@ -62,7 +62,7 @@ export async function runAlone(
 
 /**
  * Looks into the catalog whether the statement is needed, and acts.
- * @param blockedBy gets a line for everybody it waited for
+ * @param blockedBy as in watchingSnapshots
  */
 export async function actAlone(
   context: FileRun,
@@ -71,7 +71,7 @@ export async function actAlone(
   resumed: boolean,
   blockedBy: string[],
 ): Promise<void> {
-  const { run, lock, migration, onProgress, deadlines } = context;
+  const { run, migration, onProgress, deadlines } = context;
   const recovery = recoveryOf(action, {
     session: run.session,
     statement,
@@ -84,18 +84,7 @@ export async function actAlone(
   const need = await recovery.prepare(resumed);
   if (need === "unknown") throw unknownOutcome(context, statement);
   if (need === "act") {
-    await watchingBlockers(
-      lock.session,
-      run.session,
-      async (seen) => {
-        try {
-          await act(run.session.client, statement, recovery);
-        } finally {
-          blockedBy.push(...seen.blockers.map(({ description }) => `waited for ${description}`));
-        }
-      },
-      tellOnce(context),
-    );
+    await watchingSnapshots(context, blockedBy, () => act(run.session.client, statement, recovery));
   }
   await bound(run.session.client, 0);
 }
@@ -131,25 +120,6 @@ async function act(client: Client, statement: Statement, recovery: Recovery): Pr
       "run the same command again",
     );
   }
-}
-
-function tellOnce({
-  migration,
-  onProgress,
-}: FileRun): (found: readonly { description: string }[]) => void {
-  const told = new Set<string>();
-  return (found) => {
-    for (const { description } of found) {
-      const pid = /^pid \d+/.exec(description)?.[0] ?? description;
-      if (told.has(pid)) continue;
-      told.add(pid);
-      onProgress({
-        event: "waiting",
-        migration: migration.id,
-        message: `waiting for ${description}`,
-      });
-    }
-  };
 }
 
 function unknownOutcome({ migration, file }: FileRun, statement: Statement): UserError {

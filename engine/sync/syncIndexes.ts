@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { createIndexRecovery } from "../steps/concurrentIndex";
+import { watchingSnapshots } from "../steps/snapshotWatch";
 import type { MigrationRun } from "../journal/fileContext";
 import type { SyncIndex } from "./liveSync";
 import { parse } from "../sql/parser";
@@ -22,12 +23,18 @@ export async function buildIndexes(
   for (const index of indexes) {
     await ensureNoDuplicates(client, work, index);
     await resetSession(work.run.session);
+    const blockedBy: string[] = [];
     try {
-      await build(work, index);
+      await build(work, index, blockedBy);
     } catch (error) {
       // Somebody may have added a duplicate while the index was being built.
       await ensureNoDuplicates(client, work, index);
-      throw explainSyncError(error, work, `building ${index.name} on ${index.table.shown}`);
+      throw explainSyncError(
+        error,
+        work,
+        `building ${index.name} on ${index.table.shown}`,
+        blockedBy,
+      );
     }
   }
 }
@@ -35,6 +42,7 @@ export async function buildIndexes(
 async function build(
   work: MigrationRun,
   { table, name, isUnique, elements }: SyncIndex,
+  blockedBy: string[],
 ): Promise<void> {
   const { run, lock, migration, deadlines, onProgress } = work;
   const { client } = run.session;
@@ -58,12 +66,14 @@ async function build(
   if ((await recovery.prepare(true)) !== "act") return;
   onProgress({ event: "statement", migration: migration.id, message: text });
   await client.query(`SET statement_timeout = '${deadlines.buildSeconds}s'`);
-  try {
-    await client.query(text);
-  } catch (error) {
-    await recovery.cleanUp();
-    throw error;
-  }
+  await watchingSnapshots(work, blockedBy, async () => {
+    try {
+      await client.query(text);
+    } catch (error) {
+      await recovery.cleanUp();
+      throw error;
+    }
+  });
 }
 
 async function ensureNoDuplicates(

@@ -151,6 +151,51 @@ describe("a statement that runs alone", () => {
     assert.deepEqual(await indexes(), []);
   });
 
+  /** A report on another table, whose snapshot is older than a second. */
+  const oldReport = async () => {
+    const reader = await database.connect({ application_name: "report" });
+    await reader.query("CREATE TABLE other ()");
+    await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM other");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    return reader;
+  };
+  const held =
+    /^the oldest snapshot, which has to end first, is held by pid \d+, user postgres, application 'report', idle in transaction for \d+ s, query: BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM other$/;
+
+  it("tells before it begins who holds the oldest snapshot, on whatever table", async () => {
+    const reader = await oldReport();
+    folder.write("0001-a.sql", "CREATE INDEX CONCURRENTLY t_a ON t (a)");
+    const told: string[] = [];
+    const applied = apply({
+      onProgress: ({ event, message }) => {
+        if (event === "waiting") told.push(message);
+      },
+    });
+    while (told.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await reader.query("COMMIT");
+    await applied;
+    assert.match(told[0] ?? "", held);
+    assert.match(told[1] ?? "", /^waiting for pid \d+, user postgres, application 'report'/);
+    assert.equal(told.length, 2);
+  });
+
+  it("names who holds the oldest snapshot when its deadline comes before it has waited for anybody", async () => {
+    const reader = await oldReport();
+    await database.query("CREATE INDEX t_a ON t (a)");
+    folder.write("0001-a.sql", "DROP INDEX CONCURRENTLY t_a");
+    // Nobody uses t: the lock on it is held up by a session that has no snapshot.
+    const locker = await database.connect();
+    await locker.query("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE");
+    const lines = (await refusal({ buildDeadlineSeconds: 1 })).split("\n  ");
+    await locker.query("COMMIT");
+    await reader.query("COMMIT");
+    assert.equal(lines.filter((line) => line.startsWith("waited for")).length, 1);
+    assert.match(
+      lines.find((line) => line.startsWith("the oldest")) ?? "",
+      /^the oldest snapshot is held by pid \d+, user postgres, application 'report'/,
+    );
+  });
+
   it("works under a role that the file has set", async () => {
     await database.query(
       "CREATE ROLE owner_role; GRANT ALL ON SCHEMA public TO owner_role; ALTER TABLE t OWNER TO owner_role",

@@ -368,6 +368,35 @@ references: { table: sites, id: id, name: name }
       );
     });
 
+    it("tells who holds the oldest snapshot before it builds an index, and at its deadline", async () => {
+      writeLookup();
+      folder.write("0002-site/expand.sql", "ALTER TABLE stock ADD site_id bigint");
+      folder.write("0002-site/sync.yaml", `${lookup}indexes: { stock_site_id: [site_id] }\n`);
+      await apply({ through: "0001-stock" });
+      const reader = await database.connect({ application_name: "report" });
+      await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_am");
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      const told: string[] = [];
+      const message = await failureOf(() =>
+        apply({
+          buildDeadlineSeconds: 1,
+          onProgress: (progress) => told.push(progress.message),
+        }),
+      );
+      await reader.query("COMMIT");
+      assert.match(message, /^UserError: Migration 0002-site failed while building .*\(57014\)\./);
+      assert.match(message, /\n  waited for pid \d+, user postgres, application 'report'/);
+      assert.equal(
+        told.some((line) =>
+          /^the oldest snapshot, which has to end first, is held by pid \d+, user postgres, application 'report'/.test(
+            line,
+          ),
+        ),
+        true,
+      );
+      await apply();
+    });
+
     it("is stopped by two rows of one name, and lists them", async () => {
       writeLookup("INSERT INTO sites VALUES (3, 'North');");
       assert.equal(
