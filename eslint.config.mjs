@@ -33,6 +33,7 @@ const engine = [
   "journal",
   "locks",
   "steps",
+  "repeatable",
   "sync",
   "contracting",
 ];

@@ -2,11 +2,13 @@ import { UserError } from "../userError";
 import { takeBackExpand } from "./contracting/abortPlan";
 import { runEndingFile } from "./contracting/endingFile";
 import type { MigrationRun } from "./journal/fileContext";
+import { blamedIn } from "./journal/blamedRepeatables";
 import type { Journal, MigrationState } from "./journal/journal";
 import { advance, forgetWork, withJournalTransaction } from "./journal/journalWriter";
 import { compareNumbers } from "./files/migrationName";
 import type { Migration } from "./files/migration";
 import { onMigration, type OneMigrationOptions, type Standing } from "./oneMigration";
+import { sqlState } from "./session/databaseErrors";
 import { resetSession } from "./session/session";
 import { inShortLocks } from "./sync/syncDdl";
 import { findSyncRemains } from "./sync/syncRemains";
@@ -76,16 +78,45 @@ async function takeBack(work: MigrationRun, { journal, state }: Standing): Promi
       : [`LOCK TABLE ${remains.tables.join(", ")} IN ACCESS EXCLUSIVE MODE`];
   const path = `SELECT set_config('search_path', ${client.escapeLiteral(facts.searchPath)}, true)`;
   const back = "SET LOCAL search_path = pg_catalog, pg_temp";
-  await inShortLocks(
-    work,
-    "taking back what expand.sql has made",
-    [...locks, ...remains.statements, path, ...derived, back],
-    async () => {
-      if (file !== undefined) await runEndingFile(work, file);
-      await forgetWork(run, id);
-    },
-  );
+  try {
+    await inShortLocks(
+      work,
+      "taking back what expand.sql has made",
+      [...locks, ...remains.statements, path, ...derived, back],
+      async () => {
+        if (file !== undefined) await runEndingFile(work, file);
+        await forgetWork(run, id);
+      },
+    );
+  } catch (error) {
+    throw await withRepeatables(work, error, state, applied?.reason ?? null);
+  }
   onProgress({ event: "finished", migration: id, message: "aborted" });
+}
+
+/**
+ * Where views and functions of repeatable/ stand against it: nothing was changed, and for them to be
+ * applied without what they use the migration must not be half way back.
+ */
+async function withRepeatables(
+  { run, migration: { id } }: MigrationRun,
+  error: unknown,
+  state: MigrationState,
+  reason: string | null,
+): Promise<unknown> {
+  if (!(error instanceof UserError) || !error.problem.includes(sqlState.dependentObjects)) {
+    return error;
+  }
+  const blamed = await blamedIn(run.session.client, error.details.join("\n"));
+  if (blamed.length === 0) return error;
+  if (state !== "aborting") {
+    await withJournalTransaction(run, () => advance(run, id, "aborting", state, reason));
+  }
+  return refusal(
+    id,
+    blamed.map(({ object, path }) => `${object} of ${path} uses what it would take back.`),
+    `apply ${blamed.map(({ path }) => path).join(", ")} without that, then npm run migrations -- abort ${id}`,
+  );
 }
 
 function refusal(id: string, details: readonly string[], next: string): UserError {

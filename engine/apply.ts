@@ -1,27 +1,29 @@
+import { applyMigration } from "./applyMigration";
 import { deadlinesOf, type RunOptions } from "./runOptions";
-import type { Client } from "pg";
-import { UserError } from "../userError";
-import { applyFile } from "./steps/fileRun";
-import type { Deadlines } from "./journal/fileContext";
+import type { RunContext } from "./journal/fileContext";
 import { ensureRunnable } from "./ensureRunnable";
 import { ensureSameHistory } from "./journal/history";
 import { findJournal, type Journal, type MigrationState, readJournal } from "./journal/journal";
-import { forgetAborted, type Run, withJournalTransaction } from "./journal/journalWriter";
 import { ensureNotKept } from "./journal/openContracts";
 import type { Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
-import { verify } from "./steps/checks";
-import type { OnProgress } from "./progress";
+import type { Repeatable } from "./files/repeatable";
 import { recordSchema } from "./journal/recordedSchema";
+import { applyRepeatables, ensureRepeatable } from "./repeatable/apply";
+import { isAnyDue } from "./repeatable/standing";
 import { awaitEarlierRuns, beginRun, endRun, originOf } from "./journal/run";
 import { type RunLock, withRunLock } from "./session/runLock";
 import { ensureWritable, type Session, withSession } from "./session/session";
-import { synchronise } from "./sync/synchronise";
 
 export interface ApplyOptions extends RunOptions {
   /** The last migration to apply; without it, all are. */
   readonly through?: string;
+  /**
+   * ALL files of repeatable/: applied when all migrations of the folder are, where they differ from
+   * what was applied. Without them they are left alone.
+   */
+  readonly repeatables?: readonly Repeatable[];
 }
 
 export interface ApplyResult {
@@ -31,8 +33,18 @@ export interface ApplyResult {
   readonly recognised?: string;
   /** The migrations asked for, in order; those settled before this run have applied = false. */
   readonly migrations: readonly AppliedMigration[];
+  /** Likewise the repeatable files, by name. */
+  readonly repeatables: readonly AppliedFile[];
   /** Of the schema that this run has left; undefined when there was nothing to do. */
   readonly schemaFingerprint?: Digest;
+  readonly milliseconds: number;
+}
+
+export interface AppliedFile {
+  /** `repeatable/stock-list.sql` */
+  readonly path: string;
+  readonly digest: string;
+  readonly applied: boolean;
   readonly milliseconds: number;
 }
 
@@ -56,20 +68,30 @@ export async function applyMigrations(options: ApplyOptions): Promise<ApplyResul
   const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
   return withSession(connect, async (session) => {
     const found = session.facts.journalExists ? await readJournal(session.client) : undefined;
+    const repeatables = wanted.length === migrations.length ? options.repeatables : undefined;
+    const asked = { wanted, repeatables, started };
     const pending = await pendingOf(session, options, wanted, found);
+    const isDue = await isAnyDue(session.client, repeatables ?? [], found);
     const isAtHome = found === undefined || originOf(found, session, target) === undefined;
-    if (pending.length === 0 && isAtHome) {
-      return resultOf(wanted, found, new Map(), undefined, started);
-    }
+    if (pending.length === 0 && !isDue && isAtHome) return resultOf(asked, found);
     await ensureRunnable(pending);
+    if (isDue) await ensureRepeatable(repeatables ?? []);
     await ensureNotKept(pending, migrations, found);
     ensureWritable(session);
     const onProgress = options.onProgress ?? (() => undefined);
     const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
     return withRunLock(session, { connect, deadlineSeconds, onProgress }, (lock) =>
-      runLocked(session, lock, options, wanted, started),
+      runLocked(session, lock, options, asked),
     );
   });
+}
+
+/** What a caller has asked for. */
+interface Asked {
+  readonly wanted: readonly Migration[];
+  readonly repeatables: readonly Repeatable[] | undefined;
+  /** As of Date.now(). */
+  readonly started: number;
 }
 
 async function pendingOf(
@@ -86,10 +108,10 @@ async function runLocked(
   session: Session,
   lock: RunLock,
   options: ApplyOptions,
-  wanted: readonly Migration[],
-  started: number,
+  asked: Asked,
 ): Promise<ApplyResult> {
   const { client } = session;
+  const { wanted, repeatables } = asked;
   const onProgress = options.onProgress ?? (() => undefined);
   const deadlines = deadlinesOf(options);
   const journal = await findJournal(client);
@@ -99,6 +121,7 @@ async function runLocked(
     applicationName: options.applicationName ?? "stateful-cd",
   };
   const run = await beginRun(session, journal, identity, onProgress);
+  const work: RunContext = { run, lock, connect: options.connect, onProgress, deadlines };
   const times = new Map<string, number>();
   let schemaFingerprint: Digest;
   try {
@@ -110,15 +133,14 @@ async function runLocked(
     for (const migration of pending) {
       const begun = Date.now();
       onProgress({ event: "begun", migration: migration.id, message: "applying" });
-      await applyMigration(
-        { run, lock, connect: options.connect, onProgress, deadlines },
-        migration,
-        current,
-      );
+      await applyMigration(work, migration, current);
       const milliseconds = Date.now() - begun;
       times.set(migration.id, milliseconds);
       const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
       onProgress({ event: "finished", migration: migration.id, message });
+    }
+    if (repeatables !== undefined) {
+      for (const [path, ms] of await applyRepeatables(work, repeatables)) times.set(path, ms);
     }
     schemaFingerprint = await recordSchema(run);
   } catch (error) {
@@ -126,62 +148,15 @@ async function runLocked(
     throw error;
   }
   await endRun(run);
-  return {
-    ...resultOf(wanted, await readJournal(client), times, origin, started),
-    schemaFingerprint,
-  };
+  return { ...resultOf(asked, await readJournal(client), times, origin), schemaFingerprint };
 }
 
-interface Work {
-  readonly run: Run;
-  readonly lock: RunLock;
-  readonly connect: () => Promise<Client>;
-  readonly onProgress: OnProgress;
-  readonly deadlines: Deadlines;
-}
-
-/**
- * Plain: pending -> (expanding ->) done. Phased: pending -> (expanding ->) expanded -> verified,
- * with sync.yaml expanded -> backfilling -> backfilled -> verified; blocked where rows are wrong,
- * and from there on again. A file of one transaction needs no `expanding` that anybody could see.
- */
-async function applyMigration(work: Work, migration: Migration, journal: Journal): Promise<void> {
-  const found = journal.migrations.get(migration.id);
-  ensureNotAborting(migration, found?.state);
-  if (found?.state === "aborted") {
-    await withJournalTransaction(work.run, () => forgetAborted(work.run, migration.id));
-  }
-  const applied = found?.state === "aborted" ? undefined : found;
-  const state = applied?.state ?? "pending";
-  const isPlain = migration.kind === "plain";
-  const file = migration.files.find(({ phase }) => phase === "expand");
-  if ((state === "pending" || state === "expanding") && file !== undefined) {
-    await applyFile({ ...work, migration, file }, applied, isPlain ? "done" : "expanded");
-  }
-  if (isPlain) return;
-  const expanded = state === "pending" || state === "expanding" ? "expanded" : state;
-  if (migration.files.some(({ phase }) => phase === "sync")) {
-    await synchronise({ ...work, migration }, expanded);
-  } else {
-    await verify(work.run, migration, expanded === "blocked" ? "blocked" : "expanded");
-  }
-}
-
-function ensureNotAborting({ id }: Migration, state: MigrationState | undefined): void {
-  if (state !== "aborting") return;
-  throw new UserError(
-    `Migration ${id} is being taken back; it cannot be applied before that is done.`,
-    [],
-    `npm run migrations -- abort ${id}`,
-  );
-}
-
+/** @param times how long this run worked on what it applied, by id or path */
 function resultOf(
-  wanted: readonly Migration[],
+  { wanted, repeatables = [], started }: Asked,
   journal: Journal | undefined,
-  times: ReadonlyMap<string, number>,
-  recognised: string | undefined,
-  started: number,
+  times: ReadonlyMap<string, number> = new Map(),
+  recognised?: string,
 ): ApplyResult {
   const migrations = wanted.map(({ id, digest }) => ({
     id,
@@ -196,6 +171,12 @@ function resultOf(
     }),
     ...(recognised === undefined ? {} : { recognised }),
     migrations,
+    repeatables: repeatables.map(({ path, digest }) => ({
+      path,
+      digest,
+      applied: times.has(path),
+      milliseconds: times.get(path) ?? 0,
+    })),
     milliseconds: Date.now() - started,
   };
 }

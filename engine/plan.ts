@@ -4,16 +4,17 @@ import { ensureSameHistory } from "./journal/history";
 import { isSettled, type Journal, type MigrationState, readJournal } from "./journal/journal";
 import { ensureNotKept } from "./journal/openContracts";
 import type { Migration, MigrationFile } from "./files/migration";
-import { effectsOf, noEffects, type StatementEffects } from "./locks/effects";
 import { ensureHarmless, type FilePlan, planFile } from "./locks/filePlan";
 import { NewRelations } from "./sql/newRelations";
 import type { Statement } from "./sql/parser";
 import { throughMigration } from "./files/migrationFolder";
+import type { Repeatable } from "./files/repeatable";
+import { planRepeatables, type PlannedRepeatable } from "./planRepeatables";
+import { type PlannedStatement, plannedStatements } from "./plannedStatement";
+import type { LeftOver } from "./repeatable/standing";
 import { laterSteps } from "./sync/laterSteps";
 import { statementsOf } from "./files/migrationStatements";
-import { segmentsOf } from "./sql/segments";
 import { readFacts } from "./session/session";
-import { headOf, placeAt } from "./sql/sourceText";
 import { ensureRunnable } from "./ensureRunnable";
 import { withReadOnlyTransaction, withRolledBackSavepoint } from "./session/transaction";
 
@@ -21,6 +22,10 @@ import { withReadOnlyTransaction, withRolledBackSavepoint } from "./session/tran
 export interface Plan {
   readonly journal?: { readonly id: string; readonly version: number; readonly epoch: string };
   readonly migrations: readonly PlannedMigration[];
+  /** The files of repeatable/, which come after the last migration. */
+  readonly repeatables: readonly PlannedRepeatable[];
+  /** What no repeatable file makes any more. It is never dropped by itself. */
+  readonly leftOver: readonly LeftOver[];
   /** Why a run would refuse, each complete as it stands; empty when it would begin. */
   readonly refusals: readonly string[];
 }
@@ -38,27 +43,17 @@ export interface PlannedMigration {
   readonly later: readonly string[];
 }
 
-export interface PlannedStatement {
-  /** From 1 in its file. */
-  readonly number: number;
-  /** `path:line` as people see it. */
-  readonly place: string;
-  /** Its first words on one line. */
-  readonly head: string;
-  /** false: it runs alone, outside of any transaction, or in parts. */
-  readonly inTransaction: boolean;
-  readonly effects: StatementEffects;
-}
-
 /**
  * Tells what a run would do, without writing or locking anything. Works on an empty database.
  * @param client a connected session; it is left outside of any transaction
+ * @param repeatables all of the folder; those of a run that does not reach the last migration stay
  * @throws UserError only for a database that cannot be read; what a run would refuse is in the plan
  */
 export function planMigrations(
   client: Client,
   migrations: readonly Migration[],
   through?: string,
+  repeatables: readonly Repeatable[] = [],
 ): Promise<Plan> {
   return withReadOnlyTransaction(client, async () => {
     const { journalExists } = await readFacts(client);
@@ -89,11 +84,16 @@ export function planMigrations(
       });
       planned.push(await planMigration(client, migration, journal, work));
     }
+    const isWhole = wanted.length === migrations.length;
+    const after = await planRepeatables(client, isWhole ? repeatables : [], journal, newRelations);
+    refusals.push(...after.refusals);
     return {
       ...(journal && {
         journal: { id: journal.id, version: journal.version, epoch: journal.epoch },
       }),
       migrations: planned,
+      repeatables: after.repeatables,
+      leftOver: isWhole ? after.leftOver : [],
       refusals,
     };
   });
@@ -117,7 +117,7 @@ async function planMigration(
     digest,
     state: stateOf(journal, id),
     ...(reason === undefined || reason === null ? {} : { reason }),
-    statements: work === undefined ? [] : plannedStatements(work),
+    statements: work === undefined ? [] : plannedStatements(work.file, work.statements, work.plan),
     later: await laterSteps(client, migration, stateOf(journal, id)),
   };
 }
@@ -145,19 +145,4 @@ async function expandWork(
   const statements = (await statementsOf(file)).slice(doneThrough);
   const plan = await planFile(client, file, statements, newRelations, withRolledBackSavepoint);
   return { file, statements, plan };
-}
-
-function plannedStatements({ file, statements, plan }: ExpandWork): PlannedStatement[] {
-  const effects = new Map(
-    plan.classes.map((found) => [found.statement.number, effectsOf(found, plan)]),
-  );
-  return segmentsOf(statements, new Set(), plan).flatMap((segment) =>
-    segment.statements.map((statement) => ({
-      number: statement.number,
-      place: `${file.shownPath}:${placeAt(file.text, statement.offset).line}`,
-      head: headOf(statement.text),
-      inTransaction: segment.alone === undefined,
-      effects: effects.get(statement.number) ?? noEffects,
-    })),
-  );
 }

@@ -2,6 +2,7 @@ import { Client } from "pg";
 import { applyMigrations } from "../../engine/apply";
 import { contractMigrations } from "../../engine/contract";
 import { readMigrations } from "../../engine/files/migrationFolder";
+import { readRepeatables } from "../../engine/files/repeatableFolder";
 import { oldRole } from "./scenario";
 
 /**
@@ -16,7 +17,7 @@ export async function runEngine(url: string, folder: string): Promise<void> {
     return client;
   };
   const options = { connect, migrations: await readMigrations(folder), lockDeadlineSeconds: 30 };
-  await applyMigrations(options);
+  await applyMigrations({ ...options, repeatables: await readRepeatables(folder) });
   const { waiting } = await contractMigrations({
     ...options,
     oldRoles: [{ name: oldRole }],

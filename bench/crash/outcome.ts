@@ -40,6 +40,8 @@ export function readOutcome(server: OwnServer, database: string): Promise<Outcom
            UNION ALL
            SELECT concat_ws(' ', migration, phase, last_statement, state) FROM stateful_cd.steps
            UNION ALL
+           SELECT path || ' ' || digest FROM stateful_cd.repeatables
+           UNION ALL
            SELECT 'run that has not ended' FROM stateful_cd.runs WHERE outcome = 'running'
            ORDER BY 1`,
         ),

@@ -11,12 +11,14 @@ CREATE TABLE readings (year integer NOT NULL, value integer) PARTITION BY LIST (
 CREATE TABLE readings_2024 PARTITION OF readings FOR VALUES IN (2024);
 CREATE TABLE readings_2025 PARTITION OF readings FOR VALUES IN (2025);
 INSERT INTO readings SELECT 2024 + n % 2, n FROM generate_series(1, 100) AS n;
+CREATE VIEW stock_list AS SELECT id, label, quantity FROM stock;
+CREATE VIEW empty_stock AS SELECT id FROM stock_list WHERE quantity = 0;
 ANALYZE;`;
 
 /**
  * Migrations with a step of every kind: DDL and data in a transaction, an update that may not
- * happen twice, each kind of statement that runs alone, VALIDATE, columns kept in step, contract, and
- * statements that are carried out in parts.
+ * happen twice, each kind of statement that runs alone, VALIDATE, columns kept in step, contract,
+ * statements that are carried out in parts, and views that are dropped and made again.
  */
 export const migrations: Readonly<Record<string, string>> = {
   "0001-notes.sql": `CREATE TABLE notes (id integer PRIMARY KEY, body text NOT NULL);
@@ -59,4 +61,8 @@ rejects: block
   "0006-in-parts.sql": `ALTER TABLE readings ALTER COLUMN value SET NOT NULL;
 CREATE INDEX ON readings (value);
 ALTER TABLE stock ADD CONSTRAINT stock_pair UNIQUE (id, quantity);`,
+  "repeatable/stock-list.sql":
+    "CREATE OR REPLACE VIEW stock_list AS SELECT id, quantity FROM stock;",
+  "repeatable/empty-stock.sql":
+    "CREATE OR REPLACE VIEW empty_stock AS SELECT id FROM stock_list WHERE quantity = 0;",
 };

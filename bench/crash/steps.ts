@@ -24,6 +24,7 @@ const countPart = /UPDATE stateful_cd\.rewrites/;
 const endParts = /DELETE FROM stateful_cd\.rewrites/;
 const attach = /^ALTER INDEX [^]*ATTACH PARTITION/;
 const makeKey = /UNIQUE USING INDEX/;
+const repeatableRow = /INSERT INTO stateful_cd\.repeatables/;
 
 const at = (placement: Placement, name: string, ...path: RegExp[]): Step => ({
   name,
@@ -91,6 +92,11 @@ export const steps: readonly Step[] = [
   held("part-key-build", /^CREATE UNIQUE INDEX CONCURRENTLY/),
   at("before", "part-key-commit", makeKey, commit),
   at("after", "part-key-committed", makeKey, commit),
+  at("after", "view-dropped", /^DROP VIEW/),
+  at("inside", "view-made", /^DROP VIEW/, /^CREATE OR REPLACE VIEW/),
+  at("before", "view-journal-row", repeatableRow),
+  at("before", "view-commit", repeatableRow, commit),
+  at("after", "view-committed", repeatableRow, commit),
   at("after", "schema-recorded", /INSERT INTO stateful_cd\.recorded_schema/, commit),
   at("after", "contract-noted", /'contracting'|stateful_cd\.files[^]*contract/, commit),
   at("inside", "archive", archive),

@@ -32,7 +32,7 @@ ${Object.entries(commands)
 Options
   --database-url URL   where; without it libpq's PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE
   --folder FOLDER      the migrations (default: migrations)
-  --through ID         the last migration to look at
+  --through ID         the last migration to look at; repeatable files come after the last of all
   --old-role ROLE      for contract: the login of a release that knows only the old shape; repeatable
   --repair             for audit: set right what was written past the triggers, by the old columns
   --soak SECONDS       for contract: how long nothing may have used the old shape (default: 2)

@@ -5,6 +5,7 @@ import { applyMigrations } from "../apply";
 import { auditMigrations } from "../audit";
 import { contractMigrations } from "../contract";
 import type { Migration } from "../files/migration";
+import type { Repeatable } from "../files/repeatable";
 import { planMigrations } from "../plan";
 import type { Progress } from "../progress";
 import { withSession } from "../session/session";
@@ -25,6 +26,7 @@ export interface CommandContext {
   /** The migrations folder as the caller wrote it. */
   readonly folder: string;
   readonly migrations: readonly Migration[];
+  readonly repeatables: readonly Repeatable[];
   readonly through?: string;
   /** The migration that abort and undo are about. */
   readonly id?: string;
@@ -56,7 +58,7 @@ export type CommandName = (typeof names)[number];
 
 export const commands: Readonly<Record<CommandName, Command>> = {
   status: {
-    summary: "the state of every migration; writes nothing",
+    summary: "the state of every migration and repeatable file; writes nothing",
     run: async (context) => {
       const plan = await planOf(context);
       return { json: plan, lines: statusLines(plan), ok: plan.refusals.length === 0 };
@@ -131,8 +133,10 @@ export function isCommand(name: string | undefined): name is CommandName {
   return names.some((known) => known === name);
 }
 
-function planOf({ connect, migrations, through }: CommandContext) {
-  return withSession(connect, ({ client }) => planMigrations(client, migrations, through));
+function planOf({ connect, migrations, through, repeatables }: CommandContext) {
+  return withSession(connect, ({ client }) =>
+    planMigrations(client, migrations, through, repeatables),
+  );
 }
 
 /** A name mistyped here would let the contract run under the eyes of the old release. */

@@ -1,6 +1,7 @@
 import { Client } from "pg";
 import { UserError } from "../../userError";
 import { readMigrations } from "../files/migrationFolder";
+import { readRepeatables } from "../files/repeatableFolder";
 import type { Progress } from "../progress";
 import { type Arguments, readArguments, usage, UsageError } from "./arguments";
 import { commands } from "./commands";
@@ -24,6 +25,7 @@ async function run(given: Arguments, write: (line: string) => void): Promise<boo
     connect: () => connectTo(given.connection),
     folder: given.folder,
     migrations: await readMigrations(given.folder),
+    repeatables: await readRepeatables(given.folder),
     oldRoles,
     repair,
     applicationName: "stateful-cd migrations",

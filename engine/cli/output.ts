@@ -3,14 +3,16 @@ import type { AuditedMigration } from "../audit";
 import type { ContractResult } from "../contracting/contractResult";
 import { effectLines } from "../locks/effects";
 import type { Plan, PlannedMigration } from "../plan";
+import type { PlannedRepeatable } from "../planRepeatables";
 import type { SquashResult } from "../squash";
 
-/** One line a migration: its id and its state, aligned. */
+/** One line a migration or repeatable file: its id or path and its state, aligned. */
 export function statusLines(plan: Plan): string[] {
-  const lines = aligned(
-    plan.migrations.map((migration) => [migration.id, migration.kind, stateWords(migration)]),
-  );
-  return [...lines, ...summary(plan), ...refusalLines(plan)];
+  const lines = aligned([
+    ...plan.migrations.map((migration) => [migration.id, migration.kind, stateWords(migration)]),
+    ...plan.repeatables.map((one) => [one.path, "repeatable", repeatableWords(one)]),
+  ]);
+  return [...lines, ...leftOverLines(plan), ...summary(plan), ...refusalLines(plan)];
 }
 
 /** What would run: each pending migration with its statements. */
@@ -23,10 +25,13 @@ export function planLines(plan: Plan): string[] {
     ...statementLines(migration),
     ...migration.later.map((line) => `  ${line}`),
   ]);
-  return [...lines, ...summary(plan), ...refusalLines(plan)];
+  const files = plan.repeatables
+    .filter(({ state }) => state !== "applied")
+    .flatMap((one) => [`${one.path} (${repeatableWords(one)})`, ...statementLines(one)]);
+  return [...lines, ...files, ...leftOverLines(plan), ...summary(plan), ...refusalLines(plan)];
 }
 
-function statementLines({ statements }: PlannedMigration): string[] {
+function statementLines({ statements }: Pick<PlannedMigration, "statements">): string[] {
   const heads = aligned(
     statements.map(({ number, place, head, inTransaction, effects }) => [
       `  ${number}`,
@@ -42,12 +47,15 @@ function statementLines({ statements }: PlannedMigration): string[] {
 }
 
 export function applyLines(result: ApplyResult): string[] {
-  const applied = result.migrations.filter((migration) => migration.applied);
+  const { migrations, repeatables } = result;
   const seconds = (result.milliseconds / 1000).toFixed(2);
-  if (applied.length === 0) {
-    return [`nothing to apply: ${count(result.migrations.length)} settled already (${seconds} s)`];
+  const isApplied = ({ applied }: { applied: boolean }): boolean => applied;
+  const applied = counts(migrations.filter(isApplied).length, repeatables.filter(isApplied).length);
+  if (applied === "") {
+    const all = counts(migrations.length, repeatables.length);
+    return [`nothing to apply: ${all || count(0)} settled already (${seconds} s)`];
   }
-  return [`applied ${count(applied.length)} in ${seconds} s`];
+  return [`applied ${applied} in ${seconds} s`];
 }
 
 export function auditLines(audited: readonly AuditedMigration[]): string[] {
@@ -83,10 +91,24 @@ function stateWords({ state, reason }: PlannedMigration): string {
   return reason === undefined ? state : `${state}: ${reason}`;
 }
 
-function summary({ migrations, journal }: Plan): string[] {
+function repeatableWords({ state, drift }: PlannedRepeatable): string {
+  return drift.length === 0 ? state : `${state}: ${drift.join("; ")}`;
+}
+
+function leftOverLines({ leftOver }: Plan): string[] {
+  return leftOver.map(
+    ({ object, path, drop }) =>
+      `left over: ${object} of ${path}; put "${drop}" into a migration, or restore the file`,
+  );
+}
+
+function summary({ migrations, repeatables, journal }: Plan): string[] {
   const pending = migrations.filter(({ state }) => state === "pending").length;
+  const due = repeatables.filter(({ state }) => state !== "applied").length;
+  const files =
+    repeatables.length === 0 ? "" : `; ${fileCount(repeatables.length)}, ${due} to apply`;
   const where = journal === undefined ? "no journal yet" : `journal at epoch ${journal.epoch}`;
-  return [`${count(migrations.length)}, ${pending} pending; ${where}`];
+  return [`${count(migrations.length)}, ${pending} pending${files}; ${where}`];
 }
 
 function refusalLines({ refusals }: Plan): string[] {
@@ -95,6 +117,19 @@ function refusalLines({ refusals }: Plan): string[] {
 
 function count(migrations: number): string {
   return migrations === 1 ? "1 migration" : `${migrations} migrations`;
+}
+
+function fileCount(files: number): string {
+  return files === 1 ? "1 repeatable file" : `${files} repeatable files`;
+}
+
+/** Empty for none at all. */
+function counts(migrations: number, files: number): string {
+  const parts = [
+    ...(migrations === 0 ? [] : [count(migrations)]),
+    ...(files === 0 ? [] : [fileCount(files)]),
+  ];
+  return parts.join(" and ");
 }
 
 /** Columns of equal width, but for the last one. */

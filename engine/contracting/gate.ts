@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { audit } from "../sync/audit";
+import { objectsOfRepeatables } from "../journal/blamedRepeatables";
 import type { MigrationState } from "../journal/journal";
 import type { Migration } from "../files/migration";
 import type { LiveSync } from "../sync/liveSync";
@@ -109,8 +110,22 @@ export async function whoNamesIt(
     ({ name }) => !new RegExp(`(^|\\W)${wordPattern(name)}(\\W|$)`).test(ending),
   );
   if (found.length === 0) return undefined;
-  const shown = found.map((dependent) => dependent.shown).join(", ");
-  return `${old.columns.join(", ")} of ${live.table.shown} ${old.columns.length === 1 ? "is" : "are"} still named by ${shown}`;
+  const makers = await objectsOfRepeatables(client);
+  const files = new Set<string>();
+  const shown = found.map((dependent) => {
+    const path = [...makers].find(([object]) => isSameObject(object, dependent.shown))?.[1];
+    if (path === undefined) return dependent.shown;
+    files.add(path);
+    return `${dependent.shown} of ${path}`;
+  });
+  const columns = old.columns.join(", ");
+  const order = `; once no old release reads ${old.columns.length === 1 ? "it" : "them"} there, apply ${[...files].join(", ")} without ${columns}`;
+  return `${columns} of ${live.table.shown} ${old.columns.length === 1 ? "is" : "are"} still named by ${shown.join(", ")}${files.size === 0 ? "" : order}`;
+}
+
+/** Types of arguments may be written in two ways. */
+function isSameObject(one: string, other: string): boolean {
+  return one.split("(")[0] === other.split("(")[0];
 }
 
 /** The invariant, everywhere. */

@@ -1,9 +1,9 @@
 import type { Digest } from "./digest";
 import type { SourceText } from "../sql/sourceText";
 
-export type Phase = "expand" | "sync" | "check" | "contract" | "abort" | "undo";
+export type Phase = "expand" | "sync" | "check" | "contract" | "abort" | "undo" | "repeatable";
 
-/** One file of a migration. */
+/** One file of a migration, or of repeatable/. */
 export interface MigrationFile extends SourceText {
   readonly phase: Phase;
   /** Relative to the migrations folder, with `/`: the file's name in the journal. */

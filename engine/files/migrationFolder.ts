@@ -1,13 +1,14 @@
 import type { Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "../../userError";
 import { digestOfFiles } from "./digest";
+import { ensureNoMistake, entriesOf } from "./folderEntries";
 import type { Migration, MigrationFile, Phase } from "./migration";
 import { compareNumbers, parseMigrationName } from "./migrationName";
 import { type FolderMistake, readMigrationFile } from "./migrationText";
 import { checkStatements } from "./migrationStatements";
 import { policyFile, readPolicy } from "./policy";
+import { repeatableFolder } from "./repeatableFolder";
 import { parseSyncFile } from "./syncFile";
 
 const phasedFiles: Readonly<Record<string, Phase>> = {
@@ -22,8 +23,8 @@ export const integrityFile = "integrity.yaml";
 const phaseOrder: readonly Phase[] = ["expand", "sync", "check", "contract", "abort", "undo"];
 
 /** What may lie beside the migrations without being one. */
-const companions = new Set(["baseline.json", policyFile, "README.md"]);
-const laterCompanions = new Set(["repeatable", "source.yaml"]);
+const companions = new Set(["baseline.json", policyFile, repeatableFolder, "README.md"]);
+const laterCompanions = new Set(["source.yaml"]);
 
 const nameRule =
   "Allowed: <number>-<name>.sql or a folder <number>-<name>/, like 0001-bookkeeper.sql; letters, digits, '-', '_' and '.'.";
@@ -66,16 +67,6 @@ export function throughMigration(migrations: readonly Migration[], id: string): 
   );
 }
 
-function ensureNoMistake(folder: string, mistakes: readonly FolderMistake[]): void {
-  if (mistakes.length === 0) return;
-  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
-  throw new UserError(
-    `The migrations in ${folder} have ${count}; nothing was run.`,
-    mistakes.flatMap(([problem, ...where]) => [problem, ...where.map((line) => `  ${line}`)]),
-    "correct the files named above",
-  );
-}
-
 interface Found {
   migrations: Migration[];
   mistakes: FolderMistake[];
@@ -99,30 +90,6 @@ async function scanFolder(folder: string): Promise<Found> {
     ]);
   });
   return found;
-}
-
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => !entry.name.startsWith("."))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") {
-      const why = {
-        ENOENT: "does not exist",
-        ENOTDIR: "is not a folder",
-        EACCES: "is not readable",
-      };
-      throw new UserError(
-        `The migrations folder ${folder} ${why[code]}.`,
-        [],
-        "name the folder that holds 0001-....sql",
-      );
-    }
-    throw error;
-  }
 }
 
 async function readEntry(

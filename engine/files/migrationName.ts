@@ -16,6 +16,11 @@ export function parseMigrationName(id: string): MigrationName | undefined {
   return { id, number: parts.join(".") };
 }
 
+/** At the start of a sentence; a file of repeatable/ has its path for an id. */
+export function titleOf(id: string): string {
+  return id.includes("/") ? id : `Migration ${id}`;
+}
+
 /** Orders by number, not by letters: `9` before `10`, `1.9` before `1.10`. */
 export function compareNumbers(a: string, b: string): number {
   const left = a.split(".");

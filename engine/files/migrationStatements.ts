@@ -2,6 +2,7 @@ import type { Migration, MigrationFile } from "./migration";
 import type { FolderMistake } from "./migrationText";
 import { parse, type Mistake, type Statement } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
+import { repeatableMistakes } from "./repeatableRules";
 import { expressionsIn } from "./syncFile";
 
 interface FileStatements {
@@ -18,10 +19,13 @@ export async function statementsOf(file: MigrationFile): Promise<readonly Statem
 
 /** Every mistake that the SQL of these migrations shows without a database. */
 export async function checkStatements(migrations: readonly Migration[]): Promise<FolderMistake[]> {
+  return checkFiles(migrations.flatMap(({ files }) => files));
+}
+
+/** The same for files. */
+export async function checkFiles(files: readonly MigrationFile[]): Promise<FolderMistake[]> {
   const mistakes: FolderMistake[] = [];
-  for (const migration of migrations) {
-    for (const file of migration.files) mistakes.push(...(await parsed(file)).mistakes);
-  }
+  for (const file of files) mistakes.push(...(await parsed(file)).mistakes);
   return mistakes;
 }
 
@@ -43,11 +47,14 @@ async function parseFile(file: MigrationFile): Promise<FileStatements> {
       mistakes: [[`${file.shownPath} ${what}.`, "Write a statement, or delete the file."]],
     };
   }
-  const mistakes =
-    file.phase === "check"
-      ? checkMistakes(statements)
-      : [...standingMistakes(statements), ...endingMistakes(file, statements)];
+  const mistakes = mistakesIn(file, statements);
   return { statements, mistakes: mistakes.map((mistake) => inFile(file, mistake)) };
+}
+
+function mistakesIn(file: MigrationFile, statements: readonly Statement[]): Mistake[] {
+  if (file.phase === "check") return checkMistakes(statements);
+  if (file.phase === "repeatable") return repeatableMistakes(statements);
+  return [...standingMistakes(statements), ...endingMistakes(file, statements)];
 }
 
 function inFile(file: MigrationFile, mistake: Mistake): FolderMistake {

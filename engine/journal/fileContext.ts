@@ -15,15 +15,24 @@ export interface Deadlines {
   readonly stallMilliseconds?: number;
 }
 
-/** Everything that work on one migration needs. */
-export interface MigrationRun {
+/** What all work of a run needs. */
+export interface RunContext {
   readonly run: Run;
   readonly lock: RunLock;
   /** For workers that need a session of their own. */
   readonly connect: Connect;
-  readonly migration: Migration;
   readonly onProgress: OnProgress;
   readonly deadlines: Deadlines;
+}
+
+/** Work that waits for locks: on a migration, or on a file of repeatable/, whose path is its id. */
+export interface LockingRun extends RunContext {
+  readonly migration: Pick<Migration, "id">;
+}
+
+/** Everything that work on one migration needs. */
+export interface MigrationRun extends RunContext {
+  readonly migration: Migration;
 }
 
 /** The same for one of its files. */

@@ -23,6 +23,8 @@ import { withTransaction } from "../session/transaction";
  * - quiet: one row a migration whose old shape nobody was seen to use: since when, and what had been
  *   counted by then. `closed_roles` are the logins that contract took LOGIN from.
  * - archives: one row a column that contract renamed; `dropped_at` once it is really gone.
+ * - repeatables: one row each time that a file of repeatable/ was applied, the newest counts; without
+ *   a digest its file is gone, and so is all that it had made.
  */
 const upgrades: readonly string[] = [
   `
@@ -167,9 +169,26 @@ const upgrades: readonly string[] = [
     PRIMARY KEY (migration, phase, first_statement),
     FOREIGN KEY (migration, phase, first_statement) REFERENCES stateful_cd.steps ON DELETE CASCADE
   );`,
+  `
+  CREATE TABLE stateful_cd.repeatables (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    path text NOT NULL,
+    digest text,
+    content text,
+    objects json NOT NULL DEFAULT '[]',
+    left_over json NOT NULL DEFAULT '[]',
+    epoch bigint NOT NULL REFERENCES stateful_cd.runs,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );
+  CREATE INDEX repeatables_path ON stateful_cd.repeatables (path, id DESC);`,
 ];
 
 export const journalVersion = upgrades.length;
+
+/** Whether a journal of this version has a place for repeatable files. */
+export function keepsRepeatables(version: number): boolean {
+  return version >= 8;
+}
 
 /**
  * Creates the journal, or brings an older one to this engine's version, in one transaction.

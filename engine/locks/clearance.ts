@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Blocker } from "./blockers";
 import type { LockNeed } from "./lockNeed";
 import type { Preflight } from "./preflight";
+import { titleOf } from "../files/migrationName";
 import { defaultStallMilliseconds, tightestAccount } from "./stallBudget";
 import { StillBlocked } from "./stillBlocked";
-import type { MigrationRun } from "../journal/fileContext";
+import type { LockingRun } from "../journal/fileContext";
 
 const pollMilliseconds = 100;
 /** Less than this is not worth asking for a lock. */
@@ -27,7 +28,7 @@ export interface WorkPlace {
  * @throws StillBlocked at the deadline, naming who is in the way
  */
 export async function awaitClearance(
-  work: MigrationRun,
+  work: LockingRun,
   place: WorkPlace,
   preflight: Preflight,
   deadline: number,
@@ -54,7 +55,7 @@ export async function awaitClearance(
 
 /** Until the account of every table leaves something to spend. */
 async function awaitRoom(
-  work: MigrationRun,
+  work: LockingRun,
   place: WorkPlace,
   needs: readonly LockNeed[],
   deadline: number,
@@ -72,7 +73,7 @@ async function awaitRoom(
     if (roomIn === 0) return Math.max(leastPatience, budget - spent);
     if (Date.now() + roomIn > deadline) {
       throw new StillBlocked(
-        `Migration ${migration.id} stopped${during(place)}: the stall budget of ${table} is spent.`,
+        `${titleOf(migration.id)} stopped${during(place)}: the stall budget of ${table} is spent.`,
         [
           ...place.where,
           `In the last hour others may have waited ${spent} ms behind locks of migrations; ${budget} ms an hour are allowed.`,
@@ -87,7 +88,7 @@ async function awaitRoom(
 }
 
 function stillHeld(
-  { migration, deadlines }: MigrationRun,
+  { migration, deadlines }: LockingRun,
   place: WorkPlace,
   needs: readonly LockNeed[],
   blockers: readonly Blocker[],
@@ -95,7 +96,7 @@ function stillHeld(
   const pids = blockers.flatMap(({ pid }) => (pid === null ? [] : [pid]));
   const end = pids.map((pid) => `SELECT pg_terminate_backend(${pid})`).join("; ");
   return new StillBlocked(
-    `Migration ${migration.id} stopped${during(place)}: others hold ${namesOf(needs)}.`,
+    `${titleOf(migration.id)} stopped${during(place)}: others hold ${namesOf(needs)}.`,
     [
       ...place.where,
       ...blockers.map(({ description }) => `blocked by ${description}`),
@@ -114,6 +115,6 @@ function namesOf(needs: readonly LockNeed[]): string {
   return [...new Set(needs.map(({ name }) => name))].sort().join(", ");
 }
 
-function tell({ migration, onProgress }: MigrationRun, message: string): void {
+function tell({ migration, onProgress }: LockingRun, message: string): void {
   onProgress({ event: "waiting", migration: migration.id, message });
 }

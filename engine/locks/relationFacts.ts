@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { quoted } from "../sql/catalogName";
+import { mayLookInto, quoted } from "../sql/catalogName";
 import type { QualifiedName } from "../sql/statement";
 
 export interface ColumnFacts {
@@ -91,14 +91,6 @@ function catalogOf(names: readonly QualifiedName[], found: readonly FoundRelatio
 /** One key for a name as written. */
 export function keyOfName(name: QualifiedName | undefined): string {
   return JSON.stringify([name?.schema ?? "", name?.name ?? ""]);
-}
-
-/**
- * SQL: whether the schema in a column is none or one that this role may look into. PostgreSQL would
- * refuse the look itself; instead it refuses the statement, at its place in the file.
- */
-export function mayLookInto(column: string): string {
-  return `coalesce(has_schema_privilege(to_regnamespace(quote_ident(${column}))::oid, 'USAGE'), true)`;
 }
 
 const factsQuery = `

@@ -7,7 +7,7 @@ import type { LockNeed } from "./lockNeed";
 import { Preflight } from "./preflight";
 import { recordStalls } from "./stallBudget";
 import { isConnectionLoss, sqlState, stateOf } from "../session/databaseErrors";
-import type { MigrationRun } from "../journal/fileContext";
+import type { LockingRun } from "../journal/fileContext";
 
 const firstPatience = 100;
 /** Nobody may have to wait longer behind a request for a table. */
@@ -40,7 +40,7 @@ export interface LockingWork extends WorkPlace {
  * and wait outside of the queue; ask briefly; let everybody pass, and try again until the deadline
  * or until the table's stall budget is spent.
  */
-export async function retryWhileBlocked(work: MigrationRun, locking: LockingWork): Promise<void> {
+export async function retryWhileBlocked(work: LockingRun, locking: LockingWork): Promise<void> {
   const { run, lock, deadlines } = work;
   const { needs, longestWait } = locking;
   const deadline = Date.now() + deadlines.lockSeconds * 1000;
@@ -95,7 +95,7 @@ function shortPause(): number {
 }
 
 function tellPause(
-  { migration, onProgress }: MigrationRun,
+  { migration, onProgress }: LockingRun,
   [who = "a lock that is held"]: readonly string[],
   isDeadlock: boolean,
   pause: number,

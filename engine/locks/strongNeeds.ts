@@ -11,6 +11,11 @@ export async function needsOfTexts(run: Run, texts: readonly string[]): Promise<
   if ("mistake" in parsed) throw new Error(`${parsed.mistake.problem}: ${texts.join(";\n")}`);
   const { client } = run.session;
   const classes = await classesOf(client, parsed.statements, run.newRelations.copy());
+  return tableNeeds(classes);
+}
+
+/** The same without views, for LOCK TABLE. */
+export function tableNeeds(classes: readonly StatementClass[]): LockNeed[] {
   return strongNeeds(classes.map(tablesOnly));
 }
 
@@ -39,7 +44,7 @@ export function lockPlan(classes: readonly StatementClass[]): ReadonlyMap<number
   let group: StatementClass[] = [];
   const close = (): void => {
     const [first] = group;
-    const tables = strongNeeds(group.map(tablesOnly));
+    const tables = tableNeeds(group);
     if (first !== undefined && tables.length > 0) plan.set(first.statement.number, tables);
     group = [];
   };

@@ -1,7 +1,7 @@
 import type { Node, TypeName } from "libpg-query";
 import type { Client } from "pg";
-import { nameOfParts, nodesIn, textsOf } from "../sql/treeNames";
-import { mayLookInto } from "./relationFacts";
+import { mayLookInto } from "../sql/catalogName";
+import { nameOfParts, nodesIn, sqlOfType, textsOf } from "../sql/treeNames";
 
 export interface TypeFacts {
   readonly oid: string;
@@ -37,7 +37,7 @@ export async function readVocabulary(
   oldTypes: readonly string[],
 ): Promise<Vocabulary> {
   const names = typesIn(trees);
-  const types = names.map(sqlOf);
+  const types = names.map(sqlOfType);
   const functions = functionsIn(trees);
   if (types.length === 0 && functions.length === 0) return vocabularyOf(nothing);
   const { rows } = await client.query<{ found: Found }>(vocabularyQuery, [
@@ -55,7 +55,7 @@ function vocabularyOf({ types, casts, volatile, isUtc }: Found): Vocabulary {
   const byName = new Map(types.map((type) => [type.asked, type]));
   const byOid = new Map(types.map((type) => [type.oid, type]));
   return {
-    type: (name) => (name === undefined ? undefined : byName.get(sqlOf(name))),
+    type: (name) => (name === undefined ? undefined : byName.get(sqlOfType(name))),
     base: (oid) => byOid.get(oid)?.base ?? oid,
     isBinaryCoercible: (from, to) => casts.some(([one, other]) => one === from && other === to),
     isVolatile: (expression) => functionsIn([expression]).some((name) => volatile.includes(name)),
@@ -70,12 +70,6 @@ function typesIn(trees: readonly Node[]): TypeName[] {
 function functionsIn(trees: readonly Node[]): string[] {
   const calls = nodesIn(trees, (node): node is { funcname: Node[] } => "funcname" in node);
   return [...new Set(calls.map(({ funcname }) => textsOf(funcname).at(-1) ?? ""))];
-}
-
-/** A type's name as SQL, without its modifiers. */
-function sqlOf({ names, arrayBounds = [] }: TypeName): string {
-  const quotedNames = textsOf(names).map((name) => `"${name.replaceAll('"', '""')}"`);
-  return `${quotedNames.join(".")}${arrayBounds.length > 0 ? "[]" : ""}`;
 }
 
 const vocabularyQuery = `

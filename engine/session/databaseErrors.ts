@@ -19,6 +19,15 @@ export const sqlState = {
   /** of a parameter: a role that does not exist, too */
   wrongValue: "22023",
   diskFull: "53100",
+  /** a view that cannot be replaced: a column removed, renamed, of another type */
+  viewRefused: "42P16",
+  /** a function that cannot be replaced: another result, other names of arguments */
+  functionRefused: "42P13",
+  /** a function that is to become a procedure */
+  wrongKind: "42809",
+  dependentObjects: "2BP01",
+  /** of ALTER TYPE: a view uses the column */
+  notSupported: "0A000",
 } as const;
 
 export function stateOf(error: unknown): string | undefined {

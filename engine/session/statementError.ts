@@ -2,11 +2,13 @@ import { DatabaseError } from "pg";
 import { UserError } from "../../userError";
 import { factsOf, messageOf, nextStepFor, isConnectionLoss } from "./databaseErrors";
 import type { MigrationFile } from "../files/migration";
+import { titleOf } from "../files/migrationName";
 import type { Statement } from "../sql/parser";
 import { excerpt, offsetOfCharacter } from "../sql/sourceText";
 
 /** Where a run is in a file. */
 export interface Position {
+  /** The migration's id, or a repeatable file's path. */
   readonly migration: string;
   readonly file: MigrationFile;
   /** undefined between statements: at COMMIT, or while journal rows are written. */
@@ -33,7 +35,7 @@ export function explainStatementError(
       ? [`${file.shownPath}, at its COMMIT`]
       : placeOf(file, statement, error, of);
   return new UserError(
-    `Migration ${migration} failed: ${messageOf(error)}${code}.`,
+    `${titleOf(migration)} failed: ${messageOf(error)}${code}.`,
     [...place, ...(error instanceof DatabaseError ? factsOf(error) : []), ...extra, kept],
     nextStepFor(error, statement?.text) ??
       `correct ${file.shownPath}, then run the same command again: it goes on where this stopped`,

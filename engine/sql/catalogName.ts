@@ -15,3 +15,11 @@ export async function relationOf(client: Client, name: QualifiedName): Promise<s
   );
   return rows[0]?.oid ?? null;
 }
+
+/**
+ * SQL: whether the schema in a column is none or one that this role may look into. PostgreSQL would
+ * refuse the look itself; instead it refuses the statement, at its place in the file.
+ */
+export function mayLookInto(column: string): string {
+  return `coalesce(has_schema_privilege(to_regnamespace(quote_ident(${column}))::oid, 'USAGE'), true)`;
+}

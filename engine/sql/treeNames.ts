@@ -1,4 +1,4 @@
-import type { Node, RangeVar } from "libpg-query";
+import type { Node, RangeVar, TypeName } from "libpg-query";
 import type { QualifiedName } from "./statement";
 
 /** The name in a parse tree's reference to a relation. */
@@ -38,4 +38,10 @@ export function nodesIn<T extends object>(tree: unknown, is: (node: object) => n
   if (typeof tree !== "object" || tree === null) return [];
   const below = Object.values(tree).flatMap((part) => nodesIn(part, is));
   return is(tree) ? [tree, ...below] : below;
+}
+
+/** A type's name as SQL, without its modifiers. */
+export function sqlOfType({ names, arrayBounds = [] }: TypeName): string {
+  const quotedNames = textsOf(names).map((name) => `"${name.replaceAll('"', '""')}"`);
+  return `${quotedNames.join(".")}${arrayBounds.length > 0 ? "[]" : ""}`;
 }

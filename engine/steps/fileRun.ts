@@ -10,6 +10,7 @@ import {
   recordWhole,
   withJournalTransaction,
 } from "../journal/journalWriter";
+import { whatStandsAgainst } from "../journal/blamedRepeatables";
 import { type BegunRewrite, findRewrite } from "../journal/rewrites";
 import type { StatementClass } from "../locks/classification";
 import { classesOf } from "../locks/classesOf";
@@ -129,7 +130,7 @@ async function tryTransaction(
   alone: Set<number>,
   record: () => Promise<void>,
 ): Promise<boolean> {
-  const { migration, file } = context;
+  const { run, migration, file } = context;
   const all = await statementsOf(file);
   try {
     await runTransaction(context, segment, classes, all.length, record);
@@ -144,11 +145,12 @@ async function tryTransaction(
       return false;
     }
     const position = { migration: migration.id, file, of: all.length };
+    const against = await whatStandsAgainst(run.session.client, error);
     throw explainStatementError(
       error,
       statement === undefined ? position : { ...position, statement },
       keptOf(segment),
-      extra,
+      [...extra, ...against],
     );
   }
 }

@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import path from "node:path";
+import type { ApplyResult } from "../../engine/apply";
+import type { Plan } from "../../engine/plan";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";
 
@@ -26,6 +28,51 @@ describe("npm run migrations", () => {
       text.replaceAll(folder.path, "migrations").replace(/\d+\.\d\d s/g, "N s");
     return { code, stdout: readable(output.stdout), stderr: readable(output.stderr) };
   }
+
+  it("shows repeatable files beside the migrations, applies them after, and tells of both in JSON", async () => {
+    folder.write("0001-menu.sql", "CREATE TABLE menu (id int);");
+    folder.write("repeatable/items.sql", "CREATE OR REPLACE VIEW items AS SELECT id FROM menu;");
+    assert.equal(
+      (await run("plan")).stdout,
+      [
+        "0001-menu (pending)",
+        "  1  migrations/0001-menu.sql:1  in transaction  CREATE TABLE menu (id int)",
+        "repeatable/items.sql (pending)",
+        "  1  migrations/repeatable/items.sql:1  in transaction  CREATE OR REPLACE VIEW items AS SELECT id FROM menu",
+        "1 migration, 1 pending; 1 repeatable file, 1 to apply; no journal yet",
+        "",
+      ].join("\n"),
+    );
+    assert.equal(
+      (await run("apply")).stdout,
+      [
+        "0001-menu: applying",
+        "0001-menu: statement 1 of 1: CREATE TABLE menu (id int)",
+        "0001-menu: applied in N s",
+        "repeatable/items.sql: applying (pending)",
+        "repeatable/items.sql: statement 1 of 1: CREATE OR REPLACE VIEW items AS SELECT id FROM menu",
+        "repeatable/items.sql: applied in N s",
+        "applied 1 migration and 1 repeatable file in N s",
+        "",
+      ].join("\n"),
+    );
+    assert.equal(
+      (await run("apply")).stdout,
+      "nothing to apply: 1 migration and 1 repeatable file settled already (N s)\n",
+    );
+    await database.query("CREATE OR REPLACE VIEW items AS SELECT id FROM menu LIMIT 1");
+    const drift = ["view public.items: its definition was changed"];
+    const [planned] = (JSON.parse((await run("status", "--json")).stdout) as Plan).repeatables;
+    assert.deepEqual(
+      [planned?.path, planned?.state, planned?.drift],
+      ["repeatable/items.sql", "drifted", drift],
+    );
+    const { repeatables } = JSON.parse((await run("apply", "--json")).stdout) as ApplyResult;
+    assert.deepEqual(
+      repeatables.map(({ path: name, digest, applied }) => [name, digest, applied]),
+      [["repeatable/items.sql", planned?.digest, true]],
+    );
+  });
 
   it("shows status and plan without writing, then applies with progress", async () => {
     folder.write(

@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, type ApplyResult } from "../../engine/apply";
 import { loadMigrations } from "../../engine/files/migrationFolder";
+import { loadRepeatables } from "../../engine/files/repeatableFolder";
 import type { Progress } from "../../engine/progress";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";
@@ -240,6 +241,80 @@ describe("a run that is killed", () => {
     }
     assert.deepEqual(await index(), [{ valid: true }]);
     assert.deepEqual(await state(), ["0001-a done", "0002-b done", "0003-b done"]);
+  });
+
+  describe("at a repeatable file", () => {
+    beforeEach(() => {
+      folder.write("0001-a.sql", "CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 2)");
+      folder.write("repeatable/v.sql", "CREATE OR REPLACE VIEW v AS SELECT a, b FROM t");
+      folder.write("repeatable/w.sql", "CREATE OR REPLACE VIEW w AS SELECT a FROM v");
+    });
+    const rows = async () =>
+      (await database.query("SELECT path FROM stateful_cd.repeatables ORDER BY id")).map(
+        ({ path: name }) => String(name),
+      );
+
+    /** Kills a run that waits to write the journal row of a file, everything else being done. */
+    async function killAtRow(): Promise<void> {
+      const gate = await database.connect();
+      await gate.query("BEGIN; LOCK TABLE stateful_cd.repeatables IN SHARE MODE");
+      const child = startRun();
+      await isRunning("WITH fence", "wait_event_type = 'Lock'");
+      await kill(child);
+      await gate.query("COMMIT");
+      await gate.end();
+    }
+
+    it("between its statements and its journal row leaves neither, and the next run applies it", async () => {
+      await applyAll();
+      folder.write(
+        "repeatable/v.sql",
+        "CREATE OR REPLACE VIEW v AS SELECT a, b, a + b AS c FROM t",
+      );
+      await killAtRow();
+      assert.deepEqual(await database.query("SELECT * FROM v"), [{ a: 1, b: 2 }]);
+      assert.deepEqual(await rows(), ["repeatable/v.sql", "repeatable/w.sql"]);
+      await applyAll();
+      assert.deepEqual(await database.query("SELECT * FROM v"), [{ a: 1, b: 2, c: 3 }]);
+      assert.equal((await rows()).length, 3);
+    });
+
+    it("that is dropped and made again leaves all views that depend on it as they were", async () => {
+      await applyAll();
+      folder.write("repeatable/v.sql", "CREATE OR REPLACE VIEW v AS SELECT a FROM t");
+      await killAtRow();
+      assert.deepEqual(await database.query("SELECT v.b, w.a FROM v, w"), [{ b: 2, a: 1 }]);
+      await applyAll();
+      assert.deepEqual(await database.query("SELECT * FROM v JOIN w USING (a)"), [{ a: 1 }]);
+      assert.deepEqual((await rows()).slice(2), ["repeatable/v.sql", "repeatable/w.sql"]);
+    });
+
+    it("and the one after it keeps the first, and applies the second", async () => {
+      folder.write("repeatable/w.sql", "CREATE OR REPLACE VIEW w AS SELECT 1 AS a");
+      await applyAll();
+      folder.write("repeatable/v.sql", "CREATE OR REPLACE VIEW v AS SELECT a, b, 3 AS c FROM t");
+      folder.write("repeatable/w.sql", "CREATE OR REPLACE VIEW w AS SELECT a FROM v");
+      const reader = await database.connect();
+      await reader.query("BEGIN; SELECT * FROM w");
+      const child = startRun();
+      await until("(SELECT count(*) = 3 FROM stateful_cd.repeatables)");
+      await kill(child);
+      await reader.query("COMMIT");
+      assert.deepEqual(await database.query("SELECT c FROM v"), [{ c: 3 }]);
+      await applyAll();
+      assert.deepEqual(
+        await rows(),
+        ["v", "w", "v", "w"].map((name) => `repeatable/${name}.sql`),
+      );
+    });
+
+    const applyAll = async (): Promise<void> => {
+      await applyMigrations({
+        connect: database.connect,
+        migrations: await loadMigrations(folder.path),
+        repeatables: await loadRepeatables(folder.path),
+      });
+    };
   });
 
   it("on the side of the server is told as such, and goes on", async () => {

@@ -135,9 +135,9 @@ describe("a migrations folder", () => {
   });
 
   it("refuses what a later version will support, instead of ignoring it", async () => {
-    folder.write("repeatable/view.sql", "SELECT 1");
+    folder.write("source.yaml", "from: flyway");
     assert.deepEqual(await mistake(), [
-      "migrations/repeatable is not supported yet.",
+      "migrations/source.yaml is not supported yet.",
       "  Move it out of the migrations folder.",
     ]);
   });
