@@ -22,11 +22,12 @@ export async function readContents(release: Release): Promise<ReleaseContents> {
   const checks = await readChecks(release.migrations);
   const { version, backend, frontend, pooler, server } = release;
   const images = { backend, frontend, pooler };
-  const { baseline, migrations } = history;
+  const { baseline, migrations, repeatables } = history;
   const parts = [
     ...Object.entries(images),
     ["server", `${server.image}:${server.version}`],
     ...[...(baseline ? [baseline] : []), ...migrations].map(({ id, digest }) => [id, digest]),
+    ...(repeatables === undefined ? [] : [["repeatable", repeatables]]),
     ["declared changes", checks.declarations],
   ];
   const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex");

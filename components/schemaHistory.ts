@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadBaseline, splitAtBaseline } from "../engine/baseline";
 import { chainDigest } from "../engine/files/digest";
 import { loadMigrations, throughMigration } from "../engine/files/migrationFolder";
+import { digestOfRepeatables, loadRepeatables } from "../engine/files/repeatableFolder";
 import type { DatabaseAddress } from "../kube/postgres";
 import { DynamicResource } from "./dynamic/stub";
 
@@ -13,6 +14,11 @@ export interface DeclaredHistory {
   readonly baseline?: DeclaredMigration | undefined;
   /** The migrations after it, in order, up to the release's last one. */
   readonly migrations: readonly DeclaredMigration[];
+  /**
+   * Digest of the folder's repeatable files. They come after its last migration: undefined for a
+   * release before that, and without any file.
+   */
+  readonly repeatables?: string | undefined;
 }
 
 export interface SchemaHistoryArgs extends DeclaredHistory {
@@ -43,13 +49,16 @@ export async function readHistory(release: {
   last: string;
 }): Promise<DeclaredHistory> {
   const { folder, last } = release;
-  const migrations = throughMigration(await loadMigrations(folder), last);
+  const all = await loadMigrations(folder);
+  const migrations = throughMigration(all, last);
+  const digest = digestOfRepeatables(await loadRepeatables(folder));
   const { baseline, later } = splitAtBaseline(migrations, await loadBaseline(folder));
   const unit = baseline.at(-1);
   return {
     folder,
     baseline: unit && { id: unit.id, digest: chainDigest(baseline) },
-    migrations: later.map(({ id, digest }) => ({ id, digest })),
+    migrations: later.map((one) => ({ id: one.id, digest: one.digest })),
+    repeatables: migrations.length === all.length ? digest : undefined,
   };
 }
 
@@ -75,6 +84,16 @@ class Migration extends DynamicResource {
   }
 }
 
+/** Views and functions, after the last migration. Deleting the resource leaves them. */
+class Repeatables extends DynamicResource {
+  declare readonly through: pulumi.Output<string>;
+  declare readonly schemaFingerprint: pulumi.Output<string>;
+
+  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+    super("repeatables", name, inputs, ["schemaFingerprint", "leftOver"], opts);
+  }
+}
+
 /** The database's schema as an ordered list of migrations, one resource each. */
 export class SchemaHistory extends pulumi.ComponentResource {
   /** The last migration, known once it is applied: what an application is declared with. */
@@ -91,6 +110,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };
+    const through = args.migrations.at(-1)?.id ?? args.baseline?.id ?? "";
     const baseline = new SchemaBaseline(
       `${name}-baseline`,
       {
@@ -98,7 +118,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
         through: args.baseline?.id ?? "",
         digest: args.baseline?.digest ?? "",
         releaseDigest: args.releaseDigest,
-        last: args.migrations.at(-1)?.id ?? args.baseline?.id ?? "",
+        last: through,
       },
       { parent: this, retainOnDelete: true },
     );
@@ -113,6 +133,15 @@ export class SchemaHistory extends pulumi.ComponentResource {
     }
     this.version = last instanceof Migration ? last.migration : last.through;
     this.fingerprint = last.schemaFingerprint;
+    if (args.repeatables !== undefined) {
+      const repeatables = new Repeatables(
+        `${name}-repeatable`,
+        { ...common, through, digest: args.repeatables, ...preview },
+        { parent: this, retainOnDelete: true, dependsOn: last },
+      );
+      this.version = repeatables.through;
+      this.fingerprint = repeatables.schemaFingerprint;
+    }
     this.registerOutputs({ version: this.version, fingerprint: this.fingerprint });
   }
 }

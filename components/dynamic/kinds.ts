@@ -3,6 +3,7 @@ import type { IntegrityChecksInputs } from "./integrityChecks";
 import type { MaskedSnapshotInputs } from "./maskedSnapshot";
 import type { MigrationInputs } from "./migration";
 import type { PromotionGateInputs } from "./promotionGate";
+import type { RepeatablesInputs } from "./repeatables";
 import type { DeclaredKind } from "./resourceKind";
 import type { RollbackRequest } from "../../kube/rollback";
 import type { ServerRequest } from "../../kube/serverReady";
@@ -37,6 +38,15 @@ export const kinds = {
       "deadlineSeconds",
     ],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
+  ),
+  repeatables: declare<RepeatablesInputs>(
+    ["database", "folder", "through", "digest", "cloneId", "deadlineSeconds", "previewOf"],
+    async () => (await import("./repeatables.js")).repeatables,
+    {
+      ignored: ["previewOf"],
+      isChecked: ({ previewOf, digest }, previous) =>
+        typeof previewOf === "object" && previous?.digest !== digest,
+    },
   ),
   promotionGate: declare<PromotionGateInputs>(
     ["release", "releaseDigest", "evidence", "bootstrap", "database", "isPreview"],

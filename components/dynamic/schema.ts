@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { applyMigrations } from "../../engine/apply";
 import type { Migration } from "../../engine/files/migration";
+import type { Repeatable } from "../../engine/files/repeatable";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
 import { reportProgress } from "./progress";
@@ -30,18 +31,21 @@ export function runOptions({ database, deadlineSeconds }: SchemaInputs) {
 
 /**
  * Brings the database to a migration, telling on the way what is done; does nothing when it is there.
+ * @param repeatables all files of repeatable/, for the last migration of the folder
  * @returns the schema's fingerprint then
  */
 export async function applyThrough(
   inputs: SchemaInputs,
   migrations: readonly Migration[],
   through: string,
+  repeatables?: readonly Repeatable[],
 ): Promise<string> {
   const report = reportProgress(nameOf(inputs.database));
   const applied = await applyMigrations({
     ...runOptions(inputs),
     migrations,
     through,
+    ...(repeatables === undefined ? {} : { repeatables }),
     onProgress: ({ migration, message }) => {
       report(migration === undefined ? message : `${migration}: ${message}`);
     },

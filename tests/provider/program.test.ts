@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
+import { SchemaHistory } from "../../components/schemaHistory";
 import { chainDigest } from "../../engine/files/digest";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import deliver from "../../index";
@@ -17,7 +18,11 @@ interface Declared {
 }
 
 /** Everything the program declares for a stack, with the options it is declared with. */
-async function declaredBy(stack: string, config: Record<string, string>): Promise<Declared[]> {
+async function declaredBy(
+  stack: string,
+  config: Record<string, string>,
+  program: () => Promise<unknown> = deliver,
+): Promise<Declared[]> {
   const declared: Declared[] = [];
   await pulumi.runtime.setMocks(
     {
@@ -36,7 +41,7 @@ async function declaredBy(stack: string, config: Record<string, string>): Promis
       declared.push({ type, name, props: props, opts });
       return { props, opts };
     });
-    return deliver();
+    return program();
   });
   return declared;
 }
@@ -140,6 +145,37 @@ describe("the program", function () {
       urns.map((urn) => urn.split("::").at(-1)),
       ["schema-baseline"],
     );
+  });
+
+  it("has one resource for all repeatable files, after the last migration", async () => {
+    let version: pulumi.Output<string> | undefined;
+    const declared = await declaredBy("prod", config, () => {
+      const database = {
+        ...{ context: "nowhere", namespace: "n", app: "database", port: 5432 },
+        ...{ database: "bookkeeper", role: "owner", secret: "s", secretKey: "k" },
+      };
+      const history = new SchemaHistory("schema", {
+        ...{ database, folder: "migrations", releaseDigest: "sha256:1" },
+        migrations: [{ id: "0001-a", digest: "sha256:2" }],
+        repeatables: "sha256:3",
+      });
+      version = history.version;
+      return Promise.resolve();
+    });
+    const last = declared.at(-1);
+    assert.deepEqual(
+      [last?.name, last?.props.digest, last?.props.through, last?.opts.retainOnDelete],
+      ["schema-repeatable", "sha256:3", "0001-a", true],
+    );
+    const [urn] = await Promise.all(
+      [last?.opts.dependsOn as pulumi.Resource].map(
+        (resource) => new Promise<string>((resolve) => resource.urn.apply(resolve)),
+      ),
+    );
+    assert.match(urn ?? "", /::schema-0001-a$/);
+    assert.equal(declared.filter(({ type }) => type.endsWith(":Repeatables")).length, 1);
+    const known = version as unknown as { promise(): Promise<string> };
+    assert.equal(await known.promise(), "0001-a");
   });
 
   it("lets a preview look at the database that migrations are pending for", async () => {
