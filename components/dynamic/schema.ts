@@ -3,7 +3,8 @@ import { applyMigrations } from "../../engine/apply";
 import type { Migration } from "../../engine/files/migration";
 import type { Repeatable } from "../../engine/files/repeatable";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
+import { keptSession } from "../../kube/keptSession";
+import { nameOf, type DatabaseAddress } from "../../kube/postgres";
 import { reportProgress } from "./progress";
 
 /** What the resources of a schema have in common. */
@@ -22,7 +23,7 @@ const applicationName = "stateful-cd migrations";
 /** How the engine reaches the database, and under which name. */
 export function runOptions({ database, deadlineSeconds }: SchemaInputs) {
   return {
-    connect: () => connectToPostgres(database, deadlineSeconds, applicationName),
+    connect: () => keptSession(database, deadlineSeconds, applicationName),
     target: nameOf(database),
     applicationName,
     lockDeadlineSeconds: deadlineSeconds,
@@ -59,7 +60,7 @@ export async function withDatabase<T>(
   { database, deadlineSeconds }: Pick<SchemaInputs, "database" | "deadlineSeconds">,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const client = await connectToPostgres(database, deadlineSeconds, applicationName);
+  const client = await keptSession(database, deadlineSeconds, applicationName);
   try {
     return await work(client);
   } finally {

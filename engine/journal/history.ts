@@ -61,11 +61,14 @@ async function refusalsOf(
   migrations: readonly Migration[],
   journal: Journal,
 ): Promise<Refusal[]> {
-  const refusals: Refusal[] = ensureNoMissing(migrations, journal);
+  const missing = missingOf(migrations, journal);
+  const refusals: Refusal[] = missing.map((applied) => refuseMissing(applied, migrations, journal));
+  const newest = newestOf(journal);
   for (const migration of migrations) {
     const applied = journal.migrations.get(migration.id);
     if (applied === undefined || applied.state === "aborted") {
-      if (isRenumbered(migration, migrations, journal)) continue;
+      if (newest === undefined || compareNumbers(newest, migration.number) <= 0) continue;
+      if (missing.some((one) => hasSameText(migration, one))) continue;
       const tooLate = await whyTooLate(client, migration, journal);
       if (tooLate !== undefined) refusals.push(tooLate);
     } else {
@@ -75,33 +78,39 @@ async function refusalsOf(
   return refusals;
 }
 
-function ensureNoMissing(migrations: readonly Migration[], journal: Journal): Refusal[] {
+/** The number of the last one that is applied. */
+function newestOf({ migrations }: Journal): string | undefined {
+  return [...migrations.values()]
+    .filter(({ state }) => state !== "aborted")
+    .map(({ number }) => number)
+    .reduce<string | undefined>(
+      (last, number) => (last !== undefined && compareNumbers(last, number) > 0 ? last : number),
+      undefined,
+    );
+}
+
+/** What is applied and has no file of its name, in order. */
+function missingOf(migrations: readonly Migration[], journal: Journal): JournalMigration[] {
   const present = new Set(migrations.map(({ id }) => id));
   return [...journal.migrations.values()]
     .filter(({ id, state }) => !present.has(id) && state !== "aborted")
-    .sort((a, b) => compareNumbers(a.number, b.number))
-    .map((applied) => {
-      const twin = migrations.find(
-        (migration) => !journal.migrations.has(migration.id) && hasSameText(migration, applied),
-      );
-      return twin === undefined
-        ? [`${applied.id} is applied, but its file is missing.`, "Restore the file."]
-        : [
-            `${applied.id} is applied, but its file is now called ${twin.id}.`,
-            `Name it ${applied.id} again.`,
-          ];
-    });
+    .sort((a, b) => compareNumbers(a.number, b.number));
 }
 
-function isRenumbered(
-  migration: Migration,
+function refuseMissing(
+  applied: JournalMigration,
   migrations: readonly Migration[],
   journal: Journal,
-): boolean {
-  const present = new Set(migrations.map(({ id }) => id));
-  return [...journal.migrations.values()].some(
-    (applied) => !present.has(applied.id) && hasSameText(migration, applied),
+): Refusal {
+  const twin = migrations.find(
+    (migration) => !journal.migrations.has(migration.id) && hasSameText(migration, applied),
   );
+  return twin === undefined
+    ? [`${applied.id} is applied, but its file is missing.`, "Restore the file."]
+    : [
+        `${applied.id} is applied, but its file is now called ${twin.id}.`,
+        `Name it ${applied.id} again.`,
+      ];
 }
 
 function hasSameText(migration: Migration, applied: JournalMigration): boolean {

@@ -92,7 +92,8 @@ export async function awaitEarlierRuns(
          FROM stateful_cd.runs r
          JOIN pg_stat_activity a
            ON a.pid = r.backend_pid AND extract(epoch FROM a.backend_start)::text = r.backend_start
-        WHERE r.outcome = 'running' AND r.epoch < $1 AND a.datname = current_database()`,
+        WHERE r.outcome = 'running' AND r.epoch < $1 AND a.datname = current_database()
+          AND a.pid <> pg_backend_pid()`,
       [run.epoch],
     );
     const [orphan] = rows;

@@ -59,6 +59,8 @@ export async function withSession<T>(
     throw explainConnectionError(error);
   } finally {
     await end(client, session);
+    // Whoever keeps it for others may hear of it, not this use.
+    if (!session.lost) client.off("error", lose).off("end", lose);
   }
 }
 

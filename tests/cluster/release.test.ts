@@ -5,8 +5,10 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException } from "@kubernetes/client-node";
+import type { Client } from "pg";
 import { loadCluster } from "../../kube/client";
 import { hasNamespace } from "../../kube/namespace";
+import { keptSession } from "../../kube/keptSession";
 import { connectToPostgres } from "../../kube/postgres";
 import { portFor } from "../../kube/tunnel";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
@@ -97,6 +99,39 @@ describe("a release", function () {
     await assert.rejects(connectToPostgres({ ...database, app: "nobody" }, 0, "a test"), {
       message: /^No pod of bookkeeper-test\/nobody is ready\.\n {2}There is no such pod\./,
     });
+  });
+
+  it("keeps a session that was ended for the next resource, clean, and not for long", async () => {
+    const database = await stack.database();
+    const open = () => keptSession(database, 30, "a test");
+    const pidOf = async (client: Client): Promise<number> => {
+      const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      return rows[0]?.pid ?? 0;
+    };
+    const first = await open();
+    const pid = await pidOf(first);
+    await first.query(
+      "SET work_mem = '7MB'; SELECT pg_advisory_lock(1); CREATE TEMP TABLE mine ()",
+    );
+    await first.end();
+    const second = await open();
+    assert.equal(await pidOf(second), pid);
+    const { rows } = await second.query(
+      `SELECT current_setting('work_mem') AS memory, to_regclass('mine') AS mine,
+              (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND pid = $1) AS locks`,
+      [pid],
+    );
+    assert.deepEqual(rows, [{ memory: "4MB", mine: null, locks: 0 }]);
+    await second.query("BEGIN");
+    await second.end();
+    const third = await open();
+    const other = await pidOf(third);
+    assert.notEqual(other, pid);
+    await third.end();
+    await sleep(2_000);
+    const fourth = await open();
+    assert.notEqual(await pidOf(fourth), other);
+    await fourth.end();
   });
 
   it("lets the backend in as its release's own role, through the pooler", async () => {
