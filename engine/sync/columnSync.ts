@@ -1,8 +1,9 @@
+import { contractOf } from "./columnContract";
 import { expressionFunctions } from "./expressions";
 import type { LiveSync } from "./liveSync";
 import { jsonOf, keyColumns, keyOf } from "./liveSync";
-import { archivedName, oldWritesOf, syncTriggerPrefix } from "./syncNames";
-import { inheritedOf, plainDefault } from "./sameValue";
+import { oldWritesOf, syncTriggerPrefix } from "./syncNames";
+import { plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 
@@ -49,8 +50,6 @@ export function columnSync(
   };
   const isGiven = (columns: readonly string[]): string =>
     `ROW(${list("NEW", columns)}) IS DISTINCT FROM ROW(${columns.map(defaultOf).join(", ")})`;
-  const inherited = inheritedOf(sync, table);
-  const notNull = `stateful_cd_${tag}_not_null`;
 
   const assignReverse = sync.old
     .map(
@@ -167,35 +166,6 @@ END`;
         : []),
     ],
     constraints: [],
-    contract: {
-      prepare:
-        inherited?.notNull === true
-          ? [
-              {
-                table: table.sql,
-                constraint: notNull,
-                add: `CHECK (${q(inherited.column)} IS NOT NULL)`,
-              },
-            ]
-          : [],
-      release: [
-        // The valid check spares SET NOT NULL its scan.
-        ...(inherited?.notNull === true
-          ? [
-              `ALTER TABLE ${table.sql} ALTER COLUMN ${q(inherited.column)} SET NOT NULL`,
-              `ALTER TABLE ${table.sql} DROP CONSTRAINT ${q(notNull)}`,
-            ]
-          : []),
-        ...(inherited?.default === undefined
-          ? []
-          : [
-              `ALTER TABLE ${table.sql} ALTER COLUMN ${q(inherited.column)} SET DEFAULT ${inherited.default}`,
-            ]),
-        ...sync.old.map((name) => `ALTER TABLE ${table.sql} ALTER COLUMN ${q(name)} DROP NOT NULL`),
-      ],
-      archive: sync.old.map(
-        (name) => `ALTER TABLE ${table.sql} RENAME COLUMN ${q(name)} TO ${q(archivedName(name))}`,
-      ),
-    },
+    contract: contractOf(sync, table, tag, q),
   };
 }
