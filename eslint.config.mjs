@@ -35,6 +35,8 @@ const engine = [
   "steps",
   "repeatable",
   "sync",
+  "preparing",
+  "backfill",
   "contracting",
 ];
 

@@ -5,7 +5,7 @@ import type { Journal, MigrationState } from "./journal/journal";
 import { forgetAborted, withJournalTransaction } from "./journal/journalWriter";
 import { verify } from "./steps/checks";
 import { applyFile } from "./steps/fileRun";
-import { synchronise } from "./sync/synchronise";
+import { synchronise } from "./backfill/synchronise";
 
 /**
  * Plain: pending -> (expanding ->) done. Phased: pending -> (expanding ->) expanded -> verified,

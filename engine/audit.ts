@@ -8,10 +8,11 @@ import { throughMigration } from "./files/migrationFolder";
 import { deadlinesOf } from "./runOptions";
 import { withRunLock } from "./session/runLock";
 import { ensureWritable, resetSession, type Session, withSession } from "./session/session";
-import { type AuditCheck, auditReport, type Finding, findingOf } from "./sync/audit";
+import { auditReport, type Finding, findingOf } from "./backfill/audit";
+import type { AuditCheck } from "./backfill/tableChecks";
 import type { LiveSync } from "./sync/liveSync";
-import { mend } from "./sync/mend";
-import { planSync } from "./sync/planSync";
+import { mend } from "./backfill/mend";
+import { planSync } from "./preparing/planSync";
 
 export interface AuditOptions extends ApplyOptions {
   /** Sets right what was written past the triggers; the old side decides. */

@@ -1,11 +1,11 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
-import { audit } from "../sync/audit";
+import { audit } from "../backfill/audit";
 import { objectsOfRepeatables } from "../journal/blamedRepeatables";
 import type { MigrationState } from "../journal/journal";
 import type { Migration } from "../files/migration";
 import type { LiveSync } from "../sync/liveSync";
-import { planSync } from "../sync/planSync";
+import { planSync } from "../preparing/planSync";
 import type { Session } from "../session/session";
 import { printable } from "../sql/sourceText";
 import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./dependents";

@@ -8,7 +8,7 @@ import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import type { MigrationFile } from "../files/migration";
-import { planSync } from "../sync/planSync";
+import { planSync } from "../preparing/planSync";
 import { resetSession } from "../session/session";
 import { StillBlocked } from "../locks/stillBlocked";
 import { inShortLocks, validateConstraint } from "../sync/syncDdl";

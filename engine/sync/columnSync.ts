@@ -5,13 +5,8 @@ import { jsonOf, keyColumns, keyOf } from "./liveSync";
 import { oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import { plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
+import type { Quoting } from "./quoting";
 import type { SyncTable } from "./syncTable";
-
-/** How names and texts are written into SQL. */
-export interface Quoting {
-  readonly name: (name: string) => string;
-  readonly text: (text: string) => string;
-}
 
 /**
  * Old and new columns of one row. The invariant is `forward(old) IS NOT DISTINCT FROM new`: where

@@ -1,4 +1,4 @@
-import type { Quoting } from "./columnSync";
+import type { Quoting } from "./quoting";
 import type { ColumnSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
 

@@ -1,5 +1,5 @@
 import type { FillSync } from "../files/syncFile";
-import type { Quoting } from "./columnSync";
+import type { Quoting } from "./quoting";
 import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
 import type { SyncTable } from "./syncTable";
 

@@ -1,4 +1,4 @@
-import type { Quoting } from "./columnSync";
+import type { Quoting } from "./quoting";
 import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
 import { archivedName, cutName, isFilling, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";

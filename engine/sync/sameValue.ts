@@ -1,7 +1,7 @@
 import type { Client } from "pg";
 import type { SameValue } from "../files/sameValueSync";
 import type { ColumnSync } from "../files/syncFile";
-import type { Quoting } from "./columnSync";
+import type { Quoting } from "./quoting";
 import type { SyncColumn, SyncTable } from "./syncTable";
 
 /** A sync whose derived way back is a cast to the type that the old column has on this database. */

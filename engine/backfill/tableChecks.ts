@@ -1,6 +1,14 @@
 import type { Client } from "pg";
-import type { AuditCheck } from "./audit";
-import type { LiveSync } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
+
+/** One thing that an audit has looked at. */
+export interface AuditCheck {
+  /** wrong: it must not be; note: worth knowing, and none of the sync's affair. */
+  readonly verdict: "ok" | "wrong" | "note";
+  /** For people, a sentence without its full stop. */
+  readonly what: string;
+  readonly rows: readonly string[];
+}
 
 interface SequenceUse {
   sequence: string;

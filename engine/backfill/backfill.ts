@@ -6,10 +6,10 @@ import { restingFor, type RestAfter } from "./pressure";
 import { sqlState, stateOf } from "../session/databaseErrors";
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
-import type { LiveSync } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
 import { resetSession, withSession } from "../session/session";
-import { inShortLocks } from "./syncDdl";
-import { explainSyncError } from "./syncError";
+import { inShortLocks } from "../sync/syncDdl";
+import { explainSyncError } from "../sync/syncError";
 
 const firstBatch = 2_000;
 /** What a writer may have to wait for a row, or a rename for its warehouse. */

@@ -1,16 +1,17 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
-import { columnSync, type Quoting } from "./columnSync";
+import { columnSync } from "../sync/columnSync";
+import type { Quoting } from "../sync/quoting";
 import { ensureSyncable } from "./ensureSyncable";
-import { fillSync } from "./fillSync";
-import type { LiveSync } from "./liveSync";
-import { lookupSync } from "./lookupSync";
+import { fillSync } from "../sync/fillSync";
+import type { LiveSync } from "../sync/liveSync";
+import { lookupSync } from "../sync/lookupSync";
 import type { Migration, MigrationFile } from "../files/migration";
 import { parseSyncFile, type Sync } from "../files/syncFile";
 import { ensureRoundTrip } from "./roundTrip";
-import { withCasts } from "./sameValue";
-import { syncTagOf } from "./syncNames";
-import { readSyncTable } from "./syncTable";
+import { withCasts } from "../sync/sameValue";
+import { syncTagOf } from "../sync/syncNames";
+import { readSyncTable } from "../sync/syncTable";
 
 /**
  * A migration's sync.yaml on this database; undefined for a migration without one.

@@ -2,8 +2,8 @@ import { UserError } from "../../userError";
 import { type BackfillCursor, type KeyValues, moveCursor } from "./backfillCursor";
 import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
-import type { LiveSync } from "./liveSync";
-import { setFilling } from "./syncNames";
+import type { LiveSync } from "../sync/liveSync";
+import { setFilling } from "../sync/syncNames";
 import { fillRange } from "./untouched";
 
 /** Well below PostgreSQL's deadlock_timeout of 1 s: nobody is cancelled for the backfill's sake. */

@@ -11,8 +11,8 @@ import {
   oldColumnsOf,
   type Sync,
 } from "../files/syncFile";
-import { defaultProblem, sameValueProblems } from "./sameValue";
-import type { SyncTable } from "./syncTable";
+import { defaultProblem, sameValueProblems } from "../sync/sameValue";
+import type { SyncTable } from "../sync/syncTable";
 
 /** The tables of a sync: the one whose rows are filled, and the one that a lookup refers to. */
 export interface SyncTables {

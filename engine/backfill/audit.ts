@@ -1,23 +1,14 @@
 import type { Client } from "pg";
-import type { LiveSync } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
 import { printable } from "../sql/sourceText";
 import { withReadOnlyTransaction } from "../session/transaction";
-import { sequenceChecks, tableNotes } from "./tableChecks";
+import { type AuditCheck, sequenceChecks, tableNotes } from "./tableChecks";
 
 /** What an audit has found to be wrong. */
 export interface Finding {
   /** For people, a sentence without its full stop. */
   readonly problem: string;
   /** The first rows, a line each: the key, then the values. */
-  readonly rows: readonly string[];
-}
-
-/** One thing that an audit has looked at. */
-export interface AuditCheck {
-  /** wrong: it must not be; note: worth knowing, and none of the sync's affair. */
-  readonly verdict: "ok" | "wrong" | "note";
-  /** For people, a sentence without its full stop. */
-  readonly what: string;
   readonly rows: readonly string[];
 }
 

@@ -7,15 +7,15 @@ import { verify } from "../steps/checks";
 import type { MigrationRun } from "../journal/fileContext";
 import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
-import type { LiveSync } from "./liveSync";
-import { planSync, trySync } from "./planSync";
+import type { LiveSync } from "../sync/liveSync";
+import { planSync, trySync } from "../preparing/planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
 import { mend } from "./mend";
-import { explainSyncError } from "./syncError";
-import { buildIndexes } from "./syncIndexes";
+import { explainSyncError } from "../sync/syncError";
+import { buildIndexes } from "../sync/syncIndexes";
 import { RowsTouched } from "./untouched";
-import { addConstraint, inShortLocks, validateConstraint } from "./syncDdl";
+import { addConstraint, inShortLocks, validateConstraint } from "../sync/syncDdl";
 
 /**
  * Takes a migration with sync.yaml from expanded to verified: triggers, backfill, audit, checks.

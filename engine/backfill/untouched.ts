@@ -1,7 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { printable } from "../sql/sourceText";
-import { keyColumns, type LiveSync } from "./liveSync";
+import { keyColumns, type LiveSync } from "../sync/liveSync";
 
 /** Filling a row has changed more of it than sync.yaml says: a trigger of the application has. */
 export class RowsTouched extends UserError {}

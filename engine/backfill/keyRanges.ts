@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import type { KeyValues } from "./backfillCursor";
-import type { LiveSync } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
 
 /** Below this a second worker costs more than it fills. */
 const fewestRows = 10_000;

@@ -4,7 +4,7 @@ import { type ColumnSync, expressionsIn } from "../files/syncFile";
 import type { MigrationFile } from "../files/migration";
 import { withRolledBackTransaction } from "../session/transaction";
 import { excerpt, printable } from "../sql/sourceText";
-import type { SyncTable } from "./syncTable";
+import type { SyncTable } from "../sync/syncTable";
 import { prepareTrial } from "./trial";
 
 /** What an expression made of a value, and should not have. */

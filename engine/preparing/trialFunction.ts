@@ -1,7 +1,7 @@
-import type { Quoting } from "./columnSync";
-import type { ExpressionFunctions } from "./expressions";
+import type { Quoting } from "../sync/quoting";
+import type { ExpressionFunctions } from "../sync/expressions";
 import type { ColumnSync } from "../files/syncFile";
-import type { SyncTable } from "./syncTable";
+import type { SyncTable } from "../sync/syncTable";
 
 /** Rows of the table that are looked at, and how many values are taken apart. */
 const mostRows = 10_000;

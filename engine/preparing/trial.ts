@@ -1,7 +1,7 @@
 import type { Client } from "pg";
 import type { ColumnSync } from "../files/syncFile";
-import { expressionFunctions } from "./expressions";
-import type { SyncTable } from "./syncTable";
+import { expressionFunctions } from "../sync/expressions";
+import type { SyncTable } from "../sync/syncTable";
 import { trialFunction } from "./trialFunction";
 import { trialCases, trialValuesOf } from "./trialValues";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MigrationRun } from "../journal/fileContext";
-import type { LiveSync } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
 
 /** What a backfill keeps an eye on while it works. */
 export interface Pressure {

@@ -1,6 +1,6 @@
 import type { MigrationRun } from "../journal/fileContext";
-import type { LiveSync } from "./liveSync";
-import { keyOf } from "./liveSync";
+import type { LiveSync } from "../sync/liveSync";
+import { keyOf } from "../sync/liveSync";
 
 /** More than anybody reads; the rest is counted in the data itself. */
 const mostRejects = 10_000;
