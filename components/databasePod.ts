@@ -1,6 +1,5 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import type { DatabaseServerArgs } from "./databaseServer";
 import { initdbArguments, serverParameters } from "./serverSetup";
 import { resourcesOf, restrictedContainer, restrictedPod } from "./workload";
 
@@ -9,9 +8,18 @@ export const serverPort = 5432;
 /** uid of `postgres` in the official image. */
 const postgresUser = 999;
 
+export interface DatabasePodArgs {
+  /** Image and version of PostgreSQL; the official image's contract. */
+  readonly image: string;
+  /** The Secret with `superuser-password` and `pooler-password`. */
+  readonly secret: pulumi.Input<string>;
+  readonly cpu: string;
+  readonly memory: string;
+}
+
 /** The pod of PostgreSQL, by the contract of the official image. */
 export function podOf(
-  args: DatabaseServerArgs,
+  args: DatabasePodArgs,
   claim: pulumi.Input<string>,
   init: pulumi.Input<string>,
 ): k8s.types.input.core.v1.PodSpec {

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dataLabel } from "../kube/readyPod";
-import { podOf, serverPort } from "./databasePod";
+import { type DatabasePodArgs, podOf, serverPort } from "./databasePod";
 import { declareService, declareTraffic } from "./network";
 import { settledWith } from "./order";
 import { ServerReady } from "./serverReady";
@@ -16,7 +16,7 @@ export interface DataSource {
   readonly snapshot: pulumi.Input<string>;
 }
 
-export interface DatabaseServerArgs {
+export interface DatabaseServerArgs extends DatabasePodArgs {
   /** kubeconfig context */
   readonly context: string;
   /** The pod's label and the Service's name; `database` where left out. */
@@ -24,15 +24,9 @@ export interface DatabaseServerArgs {
   readonly namespace: pulumi.Input<string>;
   /** What the volume starts as; without it, as a fresh cluster of initdb's. */
   readonly from?: DataSource | undefined;
-  /** Image and version of PostgreSQL; the official image's contract. */
-  readonly image: string;
-  /** The Secret with `superuser-password` and `pooler-password`. */
-  readonly secret: pulumi.Input<string>;
   /** Size of the volume, e.g. 4Gi. It can grow, never shrink. */
   readonly storage: string;
   readonly storageClass?: string | undefined;
-  readonly cpu: string;
-  readonly memory: string;
   /** Whether Pulumi refuses to delete server and volume. */
   readonly protect: boolean;
   /** Apps whose pods may connect, besides the program itself. */

@@ -10,9 +10,9 @@ import type { Session } from "../session/session";
 import { printable } from "../sql/sourceText";
 import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./dependents";
 import { type OldRole, rolesBefore, sessionsOf } from "./oldRoles";
-import { countOldWrites, type Quiet } from "./quiet";
+import { countOldWrites, type OldUse, type Quiet } from "./quiet";
 import { syncOf } from "./undoSync";
-import { statementUse, type StatementUse } from "./statements";
+import { statementUse } from "./statements";
 
 /** What a contract asks before it begins. */
 export interface Gate {
@@ -42,14 +42,12 @@ export function whyStateWaits(state: MigrationState): string | undefined {
 }
 
 /** What a database tells of an old shape. */
-export interface Look {
+export interface Look extends OldUse {
   /** undefined for a migration without sync.yaml, and where there is a `problem`. */
   readonly live: LiveSync | undefined;
   /** Why sync.yaml cannot be followed any more. */
   readonly problem: string | undefined;
   readonly old: OldColumns | undefined;
-  readonly oldWrites: number | null;
-  readonly statements: StatementUse | undefined;
 }
 
 /**

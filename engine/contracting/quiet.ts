@@ -2,8 +2,14 @@ import type { Client } from "pg";
 import { fencedWrite, type Run } from "../journal/journalWriter";
 import { oldWritesOf, syncTagOf } from "../sync/syncNames";
 import type { Migration } from "../files/migration";
-import type { Look } from "./gate";
-import type { StatementCalls } from "./statements";
+import type { StatementCalls, StatementUse } from "./statements";
+
+/** What was counted of an old shape by now. */
+export interface OldUse {
+  /** null where nothing counts. */
+  readonly oldWrites: number | null;
+  readonly statements: StatementUse | undefined;
+}
 
 /** Since when nobody was seen to use an old shape, and what had been counted by then. */
 export interface Quiet {
@@ -34,7 +40,7 @@ export async function readQuiet(client: Client, migration: string): Promise<Quie
 export async function startQuiet(
   run: Run,
   migration: string,
-  { oldWrites, statements }: Look,
+  { oldWrites, statements }: OldUse,
 ): Promise<void> {
   await fencedWrite(
     run,
@@ -62,7 +68,7 @@ export async function countOldWrites(client: Client, migration: Migration): Prom
 }
 
 /** What has been used since, as a reason to wait; undefined when nothing was. */
-export function usedSince(quiet: Quiet, { oldWrites, statements }: Look): string | undefined {
+export function usedSince(quiet: Quiet, { oldWrites, statements }: OldUse): string | undefined {
   if (quiet.oldWrites !== null && oldWrites !== null && oldWrites !== quiet.oldWrites) {
     const times = Math.max(1, oldWrites - quiet.oldWrites);
     return `somebody still writes the old columns: ${times === 1 ? "once" : `${times} times`} since ${quiet.since}`;

@@ -5,8 +5,7 @@ import type { Migration } from "../files/migration";
 import { newColumnsOf, oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
 import { parse } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
-import type { QualifiedName } from "../sql/statement";
-import { nameOf, nameOfList } from "../sql/treeNames";
+import { nameOf, nameOfList, type QualifiedName } from "../sql/treeNames";
 
 /** What triggers keep in step, and a later migration has to leave as it is until the contract. */
 interface Kept {

@@ -1,8 +1,7 @@
 import type { Node } from "libpg-query";
 import type { Client } from "pg";
 import type { Statement } from "../sql/parser";
-import type { QualifiedName } from "../sql/statement";
-import { nameOf, nameOfParts, nodesIn, partsOf, relationsIn } from "../sql/treeNames";
+import { nameOf, nameOfParts, nodesIn, partsOf, relationsIn, type QualifiedName } from "../sql/treeNames";
 import type { StatementClass } from "./classification";
 import { secondsOf } from "./estimate";
 import { Findings } from "./findings";

@@ -2,7 +2,7 @@ import type { TouchedRelation, Work, WorkKind } from "./classification";
 import { type LockMode, strongerOf } from "./lockMode";
 import type { NewRelations } from "../sql/newRelations";
 import type { Catalog, RelationFacts } from "./relationFacts";
-import type { QualifiedName } from "../sql/statement";
+import type { QualifiedName } from "../sql/treeNames";
 import type { Vocabulary } from "./vocabulary";
 
 /** A relation that a statement names: in the catalog, or made by an earlier statement of this run. */

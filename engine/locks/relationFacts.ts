@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { mayLookInto, quoted } from "../sql/catalogName";
-import type { QualifiedName } from "../sql/statement";
+import type { QualifiedName } from "../sql/treeNames";
 
 export interface ColumnFacts {
   readonly name: string;

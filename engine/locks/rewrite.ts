@@ -3,15 +3,7 @@ import type { Client } from "pg";
 import type { Rewrite, RewritePart } from "../journal/rewrites";
 import { type AlterPieces, alterPieces } from "../sql/alterCommands";
 import type { StatementClass, TouchedRelation } from "./classification";
-import { constraintParts, keyParts, notNullParts } from "./rewriteParts";
-
-/** Where a rewrite happens. */
-export interface RewriteScene {
-  readonly client: Client;
-  readonly table: TouchedRelation;
-  /** `ALTER TABLE ONLY orders`, as the author wrote it. */
-  readonly head: string;
-}
+import { constraintParts, keyParts, notNullParts, type RewriteScene } from "./rewriteParts";
 
 /** One command of an ALTER TABLE, in the tree and as written. */
 interface Command {

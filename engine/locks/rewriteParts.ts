@@ -1,8 +1,17 @@
 import type { Constraint } from "libpg-query";
+import type { Client } from "pg";
 import type { RewritePart } from "../journal/rewrites";
 import { nodesIn, textsOf } from "../sql/treeNames";
+import type { TouchedRelation } from "./classification";
 import { chooseName, joinedName } from "./objectNames";
-import type { RewriteScene } from "./rewrite";
+
+/** Where a rewrite happens. */
+export interface RewriteScene {
+  readonly client: Client;
+  readonly table: TouchedRelation;
+  /** `ALTER TABLE ONLY orders`, as the author wrote it. */
+  readonly head: string;
+}
 
 /**
  * SET NOT NULL: a CHECK proves it while others write, and PostgreSQL believes the CHECK instead of

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import type { QualifiedName } from "./statement";
+import type { QualifiedName } from "./treeNames";
 
 /** A name as SQL, quoted. */
 export function quoted(client: Client, { schema, name }: QualifiedName): string {

@@ -1,6 +1,5 @@
 import type { FunctionParameter, Node, TypeName } from "libpg-query";
-import type { QualifiedName } from "./statement";
-import { nameOf, nameOfParts, partsOf, textsOf } from "./treeNames";
+import { nameOf, nameOfParts, partsOf, textsOf, type QualifiedName } from "./treeNames";
 
 /** An object whose definition can be replaced as a whole, as a statement names it. */
 export interface Definition {

@@ -1,7 +1,6 @@
 import type { Node } from "libpg-query";
 import { parse } from "./parser";
-import type { QualifiedName } from "./statement";
-import { nameOf, nameOfParts, nodesIn, relationsIn, textsOf } from "./treeNames";
+import { nameOf, nameOfParts, nodesIn, relationsIn, textsOf, type QualifiedName } from "./treeNames";
 
 /** The names that a definition needs to be made, and those that it may meet later. */
 export interface Mentions {

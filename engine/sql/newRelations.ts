@@ -1,6 +1,5 @@
 import type { Node } from "libpg-query";
-import type { QualifiedName } from "./statement";
-import { nameOf } from "./treeNames";
+import { nameOf, type QualifiedName } from "./treeNames";
 
 /**
  * The relations that a run has made, by name: until it ends nobody else uses them. One object goes

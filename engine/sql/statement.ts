@@ -1,11 +1,5 @@
 import type { Node, RangeVar } from "libpg-query";
-import { nameOf, nameOfList, nameOfParts } from "./treeNames";
-
-/** A name as a statement writes it, quotes already resolved; without schema it follows search_path. */
-export interface QualifiedName {
-  readonly schema?: string;
-  readonly name: string;
-}
+import { nameOf, nameOfList, nameOfParts, type QualifiedName } from "./treeNames";
 
 /**
  * A statement that PostgreSQL refuses inside a transaction block, and with it what tells after a

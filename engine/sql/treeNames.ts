@@ -1,5 +1,10 @@
 import type { Node, RangeVar, TypeName } from "libpg-query";
-import type { QualifiedName } from "./statement";
+
+/** A name as a statement writes it, quotes already resolved; without schema it follows search_path. */
+export interface QualifiedName {
+  readonly schema?: string;
+  readonly name: string;
+}
 
 /** The name in a parse tree's reference to a relation. */
 export function nameOf(relation: RangeVar | undefined): QualifiedName {

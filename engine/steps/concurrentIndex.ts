@@ -3,8 +3,8 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { quoted } from "../sql/catalogName";
 import { definitionOf, probeDefinition } from "./indexDefinition";
-import type { Recovery, RecoveryContext } from "./recovery";
-import type { QualifiedName } from "../sql/statement";
+import type { Recovery, RecoveryContext } from "./recoveryShape";
+import type { QualifiedName } from "../sql/treeNames";
 
 interface FoundIndex {
   readonly oid: string;

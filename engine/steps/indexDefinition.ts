@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { quoted } from "../sql/catalogName";
 import { scanTokens, type Token } from "../sql/parser";
 import { runnersRole, type Session } from "../session/session";
-import type { QualifiedName } from "../sql/statement";
+import type { QualifiedName } from "../sql/treeNames";
 
 /**
  * What an index that `statement` builds would be, by the server's own word: it is built, not
