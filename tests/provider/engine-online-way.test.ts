@@ -88,7 +88,7 @@ describe("a statement that would write a large table anew", () => {
     await database.query("CREATE SEQUENCE tickets");
     paste(
       await shownFor(
-        `ALTER TABLE "Order" ADD ticket numeric(12, 2) DEFAULT (nextval('tickets') + random()), ADD x int`,
+        `ALTER TABLE "Order" ADD ticket numeric(12, 2) DEFAULT (nextval('tickets') * 2 + random()), ADD x int`,
       ),
     );
     await apply();
