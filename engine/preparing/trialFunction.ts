@@ -62,6 +62,8 @@ export function trialFunction(
       .join("\n      ");
   const percent = table.estimatedRows > mostRows ? (200 * mostRows) / table.estimatedRows : 100;
   const olds = sync.old.map(q).join(", ");
+  // A column may be called what a variable is called.
+  const qualified = sync.old.map((name) => `stateful_cd_t.${q(name)}`).join(", ");
   const body = `
 #variable_conflict use_variable
 DECLARE
@@ -78,10 +80,10 @@ BEGIN
     END;
   END LOOP;
   FOR source, plain, ${all("o", "old")} IN
-    (SELECT 'a row of the table', true, ${olds}
-       FROM ${table.sql} TABLESAMPLE SYSTEM (${Math.min(100, percent)}) LIMIT ${mostRows})
+    (SELECT 'a row of the table', true, ${qualified}
+       FROM ${table.sql} AS stateful_cd_t TABLESAMPLE SYSTEM (${Math.min(100, percent)}) LIMIT ${mostRows})
     UNION ALL
-    SELECT 'made up', stateful_cd_plain, ${olds} FROM ${own("_old")}
+    SELECT 'made up', stateful_cd_plain, ${qualified} FROM ${own("_old")} AS stateful_cd_t
   LOOP
     BEGIN
       kind := 'raised'; written := NULL; given := ${json("o", "old")};

@@ -150,6 +150,23 @@ describe("the expressions of a sync.yaml, before a trigger uses them,", () => {
     ]);
   });
 
+  it("are tried on a column that is called like a word of the trial, too", async () => {
+    for (const name of ["source", "kind"]) {
+      assert.deepEqual(
+        await problems({
+          table: `CREATE TABLE things (id int PRIMARY KEY, ${name} text)`,
+          old: name,
+          forward: { number: `${name}::int` },
+          reverse: { [name]: "number::text" },
+        }),
+        [
+          `forward.number fails for {"${name}" : "a"} (made up): invalid input syntax for type integer: "a".`,
+        ],
+      );
+      await database.query("DROP SCHEMA stateful_cd CASCADE; DROP TABLE things");
+    }
+  });
+
   it("pass where a CHECK of the table rules that value out", async () => {
     write({
       ...base,
