@@ -1,4 +1,4 @@
-import type { Client } from "pg";
+import type { Client, QueryResult, QueryResultRow } from "pg";
 import type { QualifiedName } from "./treeNames";
 
 /** A name as SQL, quoted. */
@@ -14,6 +14,34 @@ export async function relationOf(client: Client, name: QualifiedName): Promise<s
     [quoted(client, name)],
   );
   return rows[0]?.oid ?? null;
+}
+
+/**
+ * What PostgreSQL writes of types and expressions leaves out each schema that is on search_path. This
+ * finds an object by the search_path that holds, and reads of it with every name written out, so that
+ * the text means the same wherever it is run. In a transaction or outside of one.
+ * @param find SQL: the object's OID
+ * @param read a query of one row, given the OID as SQL
+ * @returns undefined when there is no such object
+ */
+export async function readWithSchemas<T>(
+  client: Client,
+  find: string,
+  read: (oid: string) => string,
+): Promise<T | undefined> {
+  const { rows } = await client.query<{ oid: string | null; path: string }>(
+    `SELECT (${find})::oid::text AS oid, current_setting('search_path') AS path`,
+  );
+  const [found] = rows;
+  if (found === undefined || found.oid === null) return undefined;
+  // One message is one transaction where none is open.
+  const results: unknown = await client.query(
+    `SELECT set_config('search_path', 'pg_catalog', true);
+     ${read(`${found.oid}::oid`)};
+     SELECT set_config('search_path', ${client.escapeLiteral(found.path)}, true)`,
+  );
+  const [, result] = results as QueryResult<T & QueryResultRow>[];
+  return result?.rows[0];
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { Client } from "pg";
 import type { SameValue } from "../files/sameValueSync";
 import type { ColumnSync } from "../files/syncFile";
+import { messageOf, stateOf } from "../session/databaseErrors";
+import { readWithSchemas } from "../sql/catalogName";
+import { missingCounterparts } from "./counterparts";
 import type { Quoting } from "./quoting";
 import type { SyncColumn, SyncTable } from "./syncTable";
 
@@ -91,76 +94,48 @@ export async function sameValueProblems(
       `${table.shown}.${same.new} is ${fresh.type}, and is to be ${wanted}: write ${add}${other}`,
     ];
   }
-  return missingCounterparts(client, same, table);
+  return [
+    ...(await otherDefault(client, old, fresh, table)),
+    ...(await missingCounterparts(client, same, table)),
+  ];
+}
+
+/**
+ * Where both columns have a default it has to be one value: a release that writes just its own
+ * default has to all appearance written nothing, and the other column's would win.
+ */
+async function otherDefault(
+  client: Client,
+  old: SyncColumn,
+  fresh: SyncColumn,
+  { shown }: SyncTable,
+): Promise<string[]> {
+  const [was, is] = [plainDefault(old), plainDefault(fresh)];
+  if (was === undefined || is === undefined) return [];
+  const both = `${shown}.${fresh.name} has the default ${fresh.default ?? ""}, and ${old.name} has ${old.default ?? ""}`;
+  const mend = `Give both the same one, or ${fresh.name} none: the contract hands it the old one's.`;
+  try {
+    const { rows } = await client.query<{ differ: boolean }>(
+      `SELECT ${is} IS DISTINCT FROM (${was})::${fresh.baseType} AS differ`,
+    );
+    return rows[0]?.differ === true
+      ? [`${both}: what a release writes would be lost where it is its own default. ${mend}`]
+      : [];
+  } catch (error) {
+    if (stateOf(error) === undefined) throw error;
+    return [`${both}: they cannot be compared: ${messageOf(error)}. ${mend}`];
+  }
 }
 
 /** By its number only: lengths are refused anyway. */
 async function typeNamed(client: Client, type: string): Promise<string | undefined> {
-  const { rows } = await client.query<{ type: string | null }>(
-    "SELECT format_type(to_regtype($1)::oid, -1) AS type WHERE to_regtype($1) IS NOT NULL",
-    [type],
+  const read = await readWithSchemas<{ type: string }>(
+    client,
+    `to_regtype(${client.escapeLiteral(type)})`,
+    (oid) => `SELECT format_type(${oid}, -1) AS type`,
   );
-  return rows[0]?.type ?? undefined;
+  return read?.type;
 }
-
-interface Counterpart {
-  kind: "p" | "r" | "u" | "f";
-  name: string;
-  columns: string[];
-  target: string | null;
-}
-
-/**
- * Keys of the old column that the new one does not have: after contract they would hold for the
- * archive only.
- */
-async function missingCounterparts(
-  client: Client,
-  same: SameValue,
-  { sql, shown }: SyncTable,
-): Promise<string[]> {
-  const { rows } = await client.query<Counterpart>(counterpartsQuery, [sql, same.old, same.new]);
-  const q = (name: string): string => client.escapeIdentifier(name);
-  return rows.map(({ kind, name, columns, target }) => {
-    const list = columns.map((column) => q(column === same.old ? same.new : column)).join(", ");
-    switch (kind) {
-      case "p":
-        return `${shown}.${same.old} is of the primary key ${name}: the backfill finds its rows by it, and a column of it cannot be archived. Change its type where it stands, with "-- atomic: true" on the file's first line, at an hour when nobody works with the table: npm run migrations -- plan tells how long it takes.`;
-      case "r":
-        return `${shown}.${same.old} is what the foreign key ${name} refers to: let that refer to another column first, in a migration before.`;
-      case "u":
-        return `${shown}.${same.old} is unique by ${name}, and ${same.new} is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY ON ${sql} (${list});`;
-      case "f":
-        return `${shown}.${same.old} is a foreign key by ${name}, and ${same.new} is not: add to expand.sql ALTER TABLE ${sql} ADD FOREIGN KEY (${list}) ${target ?? ""};`;
-    }
-  });
-}
-
-const counterpartsQuery = `
-  WITH names AS (
-    SELECT x.kind, x.name, x.oid, x.target,
-           ARRAY(SELECT a.attname::text FROM unnest(x.keys) WITH ORDINALITY AS k(attnum, place)
-                   JOIN pg_attribute a ON a.attrelid = $1::regclass AND a.attnum = k.attnum
-                  ORDER BY k.place) AS columns
-      FROM (SELECT CASE WHEN i.indisprimary THEN 'p' ELSE 'u' END AS kind,
-                   i.indexrelid::regclass::text AS name, i.indexrelid AS oid, NULL AS target,
-                   (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys
-              FROM pg_index i
-             WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-            UNION ALL
-            SELECT 'f', c.conname, c.oid, regexp_replace(pg_get_constraintdef(c.oid), '^.*? (REFERENCES .*?)( NOT VALID)?$', '\\1'),
-                   c.conkey
-              FROM pg_constraint c WHERE c.conrelid = $1::regclass AND c.contype = 'f'
-            UNION ALL
-            SELECT 'r', c.conname, c.oid, NULL, c.confkey
-              FROM pg_constraint c WHERE c.confrelid = $1::regclass AND c.contype = 'f') x)
-  SELECT kind, name, columns, target FROM names old
-   WHERE $2 = ANY (columns)
-     AND (kind IN ('p', 'r') OR NOT EXISTS (
-       SELECT FROM names new WHERE new.kind = old.kind
-          AND new.columns @> array_replace(old.columns, $2, $3)
-          AND array_replace(old.columns, $2, $3) @> new.columns))
-   ORDER BY kind, name`;
 
 function columnOf({ columns }: SyncTable, wanted: string): SyncColumn | undefined {
   return columns.find(({ name }) => name === wanted);

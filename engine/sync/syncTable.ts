@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { quoted } from "../sql/catalogName";
+import { quoted, readWithSchemas } from "../sql/catalogName";
 import { syncTriggerPrefix } from "./syncNames";
 
 export interface SyncColumn {
@@ -42,12 +42,19 @@ export interface SyncTable {
   readonly estimatedRows: number;
 }
 
-/** @param name `table`, found by search_path, or `schema.table`; undefined when there is none */
+/**
+ * Types and defaults are written with their schemas, for triggers and the backfill run them under
+ * another search_path.
+ * @param name `table`, found by search_path, or `schema.table`; undefined when there is none
+ */
 export async function readSyncTable(client: Client, name: string): Promise<SyncTable | undefined> {
   const [first = "", second] = name.split(".");
   const wanted = second === undefined ? { name: first } : { schema: first, name: second };
-  const { rows } = await client.query<{ facts: SyncTable }>(
-    `SELECT json_build_object(
+  const prefix = client.escapeLiteral(syncTriggerPrefix);
+  const read = await readWithSchemas<{ facts: SyncTable }>(
+    client,
+    `to_regclass(${client.escapeLiteral(quoted(client, wanted))})`,
+    (oid) => `SELECT json_build_object(
        'sql', format('%I.%I', n.nspname, c.relname),
        'shown', n.nspname || '.' || c.relname,
        'schema', n.nspname,
@@ -57,15 +64,14 @@ export async function readSyncTable(client: Client, name: string): Promise<SyncT
        'key', coalesce((${keyQuery}), '[]'),
        'unique', coalesce((${uniqueQuery}), '[]'),
        'leading', coalesce((${leadingQuery}), '[]'),
-       'laterTriggers', coalesce((${triggersQuery}), '[]'),
-       'updateTriggers', coalesce((${updateTriggersQuery}), '[]'),
+       'laterTriggers', coalesce((${triggersQuery(prefix)}), '[]'),
+       'updateTriggers', coalesce((${updateTriggersQuery(prefix)}), '[]'),
        'generated', coalesce((${generatedQuery}), '[]'),
        'estimatedRows', greatest(c.reltuples, 0)) AS facts
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.oid = to_regclass($1)::oid`,
-    [quoted(client, wanted), syncTriggerPrefix],
+      WHERE c.oid = ${oid}`,
   );
-  return rows[0]?.facts;
+  return read?.facts;
 }
 
 const columnsQuery = `
@@ -114,16 +120,16 @@ const leadingQuery = `
    WHERE ${usableIndex}`;
 
 /** Bits of pg_trigger.tgtype: 1 row, 2 before, 4 insert, 16 update (src/include/catalog/pg_trigger.h). */
-const triggersQuery = `
+const triggersQuery = (prefix: string): string => `
   SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
-     AND t.tgname::text COLLATE "C" > $2 AND NOT starts_with(t.tgname::text, $2)`;
+     AND t.tgname::text COLLATE "C" > ${prefix} AND NOT starts_with(t.tgname::text, ${prefix})`;
 
 /** As above; those of row and before and update, enabled for an ordinary session. */
-const updateTriggersQuery = `
+const updateTriggersQuery = (prefix: string): string => `
   SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 19 = 19
-     AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, $2)`;
+     AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, ${prefix})`;
 
 const generatedQuery = `
   SELECT json_agg(a.attname) FROM pg_attribute a

@@ -105,6 +105,35 @@ describe("a statement that would write a large table anew", () => {
     );
   });
 
+  it("for a number from a sequence fills rows that somebody holds when they are free", async () => {
+    await database.query("CREATE SEQUENCE tickets");
+    paste(await shownFor(`ALTER TABLE "Order" ADD ticket int DEFAULT nextval('tickets')`));
+    folder.write("0000-first.sql", "SELECT 1");
+    await applyMigrations({ ...(await common()), through: "0000-first" });
+    await database.query(`
+      CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NEW.paused := true; RETURN NEW; END';
+      CREATE TRIGGER pause BEFORE INSERT ON stateful_cd.backfills FOR EACH ROW EXECUTE FUNCTION pause()`);
+    const holder = await database.connect();
+    let held: Promise<unknown> | undefined;
+    let freed: Promise<unknown> | undefined;
+    await applyMigrations({
+      ...(await common()),
+      onProgress: ({ message }) => {
+        if (message.startsWith("backfill: paused")) {
+          held ??= holder
+            .query(`BEGIN; SELECT FROM "Order" WHERE id = 7 FOR UPDATE`)
+            .then(() => database.query("UPDATE stateful_cd.backfills SET paused = false"));
+        }
+        if (message.includes("looked at")) freed ??= holder.query("COMMIT");
+      },
+    });
+    assert.notEqual(freed, undefined);
+    assert.deepEqual(await database.query(`SELECT count(DISTINCT ticket)::int AS n FROM "Order"`), [
+      { n: 5000 },
+    ]);
+  });
+
   it("for another type is done by files that the refusal shows", async () => {
     const files = await shownFor(`ALTER TABLE "Order" ALTER COLUMN qty SET DATA TYPE bigint`);
     assert.deepEqual(files, {

@@ -141,6 +141,27 @@ describe("one value under another name or of another type", () => {
       assert.equal((await columns())[1]?.startsWith("b character varying(9) NOT NULL"), true);
     });
 
+    it("of a type that is not PostgreSQL's own follows either side, to its contract and back", async () => {
+      write(
+        `CREATE TYPE mood AS ENUM ('sad', 'happy');
+         CREATE TABLE things (id mood PRIMARY KEY, a mood NOT NULL DEFAULT 'sad');
+         INSERT INTO things VALUES ('happy', 'happy')`,
+        "ALTER TABLE things ADD COLUMN b mood",
+        rename,
+      );
+      await apply();
+      assert.deepEqual(
+        await database.query("UPDATE things SET b = 'sad' RETURNING a::text, b::text"),
+        [{ a: "sad", b: "sad" }],
+      );
+      await contract();
+      await undoMigration({ ...(await common()), id });
+      assert.deepEqual(
+        await database.query("UPDATE things SET a = 'happy' RETURNING a::text, b::text"),
+        [{ a: "happy", b: "happy" }],
+      );
+    });
+
     it("is taken back by abort", async () => {
       renamed();
       await apply();
@@ -237,6 +258,19 @@ describe("one value under another name or of another type", () => {
     });
   });
 
+  it("is followed where every rule of the old column has its like, and both defaults are one value", async () => {
+    write(
+      `CREATE TABLE things (id int PRIMARY KEY, a numeric DEFAULT 1 CHECK (a > 0), gone date);
+       CREATE UNIQUE INDEX present ON things (a) WHERE gone IS NULL`,
+      `ALTER TABLE things ADD b numeric DEFAULT 1.0;
+       ALTER TABLE things ADD CHECK (b > 0);
+       CREATE UNIQUE INDEX b_present ON things (b) WHERE gone IS NULL`,
+      rename,
+    );
+    await apply();
+    await follow([["INSERT INTO things (id, b) VALUES (9, 7)", "7", "7"]]);
+  });
+
   const refusals: [
     name: string,
     table: string,
@@ -294,12 +328,49 @@ describe("one value under another name or of another type", () => {
       ],
     ],
     [
+      "partial and expression indexes, EXCLUDE and CHECK that the new column does not have",
+      `CREATE TABLE things (id int PRIMARY KEY, a int CHECK (a > 0), gone date, c int,
+         CONSTRAINT apart EXCLUDE USING btree (a WITH =), CHECK (c IS DISTINCT FROM a));
+       CREATE UNIQUE INDEX present ON things (a) WHERE gone IS NULL;
+       CREATE UNIQUE INDEX twofold ON things ((a / 2));
+       CREATE INDEX slow ON things (a) WHERE c > 0`,
+      // Another form, and other columns: neither is what the old one has.
+      `ALTER TABLE things ADD b int;
+       CREATE UNIQUE INDEX others ON things (b) WHERE c IS NULL;
+       ALTER TABLE things ADD CONSTRAINT like_c CHECK (c IS DISTINCT FROM b)`,
+      rename,
+      [
+        "public.things.a is under the rule apart, and b is under none of its kind: EXCLUDE USING btree (a WITH =). Add it for b to expand.sql, or drop it there.",
+        "public.things.a is under the rule present, and b is under none of its kind: CREATE UNIQUE INDEX present ON public.things USING btree (a) WHERE (gone IS NULL). Add it for b to expand.sql, or drop it there.",
+        "public.things.a is under the rule things_a_check, and b is under none of its kind: CHECK ((a > 0)). Add it for b to expand.sql, or drop it there.",
+        "public.things.a is under the rule twofold, and b is under none of its kind: CREATE UNIQUE INDEX twofold ON public.things USING btree (((a / 2))). Add it for b to expand.sql, or drop it there.",
+      ],
+    ],
+    [
+      "two defaults that are not one value",
+      "CREATE TABLE things (id int PRIMARY KEY, a text DEFAULT 'x')",
+      "ALTER TABLE things ADD b text DEFAULT 'y'",
+      rename,
+      [
+        "public.things.b has the default 'y'::text, and a has 'x'::text: what a release writes would be lost where it is its own default. Give both the same one, or b none: the contract hands it the old one's.",
+      ],
+    ],
+    [
+      "two defaults of which one cannot be the other's type",
+      "CREATE TABLE things (id int PRIMARY KEY, a text DEFAULT 'x')",
+      "ALTER TABLE things ADD b int DEFAULT 1",
+      "kind: type\ntable: things\nold: a\nnew: b\ntype: int\n",
+      [
+        "public.things.b has the default 1, and a has 'x'::text: they cannot be compared: invalid input syntax for type integer: \"x\". Give both the same one, or b none: the contract hands it the old one's.",
+      ],
+    ],
+    [
       "a default that is another value each time",
       "CREATE TABLE things (id int PRIMARY KEY, a bigserial)",
       "ALTER TABLE things ADD b bigint",
       rename,
       [
-        "public.things.a has the default nextval('things_a_seq'::regclass), another value each time: what a release has not written would look as if it had. Give it a default that is one value, or none.",
+        "public.things.a has the default nextval('public.things_a_seq'::regclass), another value each time: what a release has not written would look as if it had. Give it a default that is one value, or none.",
       ],
     ],
   ];
