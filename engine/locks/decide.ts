@@ -48,8 +48,7 @@ export async function decide(client: Client, found: StatementClass): Promise<Dec
     const byRewriting = heavy.find(({ kind }) => kind === "rewrite");
     const table = tableOf(found, tree.AlterTableStmt.relation);
     if (byRewriting !== undefined) {
-      const files =
-        table && (await onlineWay(client, found, tree.AlterTableStmt, table, byRewriting));
+      const files = table && (await onlineWay(client, found, table, byRewriting));
       const fix = files === undefined ? waysOut.inPlace : waysOut.rewrite;
       return { ...refusalOf(byRewriting, fix), ...(files === undefined ? {} : { files }) };
     }

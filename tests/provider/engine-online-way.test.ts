@@ -172,6 +172,54 @@ describe("a statement that would write a large table anew", () => {
     );
   });
 
+  it("shows expressions whole, whatever words they hold", async () => {
+    const using = "CASE WHEN note IS NULL THEN 0 ELSE note::int END";
+    const value = "CASE WHEN random() IS NOT NULL THEN NULL ELSE 1.5 END";
+    const type = await shownFor(
+      `ALTER TABLE "Order" ALTER note TYPE int USING ${using}, ADD x int`,
+    );
+    assert.equal(type["sync.yaml"]?.split("\n")[5], `using: ${JSON.stringify(using)}`);
+    assert.deepEqual(
+      await shownFor(
+        `ALTER TABLE "Order" ADD x int, ADD "né" numeric(9, 2) -- of it all
+           CONSTRAINT filled NOT NULL DEFAULT ${value}`,
+      ),
+      {
+        "expand.sql": [
+          'ALTER TABLE public."Order" ADD COLUMN "né" numeric(9, 2);',
+          `ALTER TABLE public."Order" ALTER COLUMN "né" SET DEFAULT ${value};\n`,
+        ].join("\n"),
+        "sync.yaml": 'kind: fill\ntable: public.Order\nnew: "né"\n',
+        "and a plain migration after it":
+          'ALTER TABLE public."Order" ALTER COLUMN "né" SET NOT NULL;\n',
+      },
+    );
+    const collated = await shownFor(
+      `ALTER TABLE "Order" ADD y text COLLATE "C" DEFAULT random()::text NULL`,
+    );
+    assert.equal(
+      collated["expand.sql"],
+      [
+        'ALTER TABLE public."Order" ADD COLUMN "y" text COLLATE "C";',
+        'ALTER TABLE public."Order" ALTER COLUMN "y" SET DEFAULT random()::text;\n',
+      ].join("\n"),
+    );
+  });
+
+  it("shows no files that would leave out what is written, or be refused themselves", async () => {
+    for (const change of [
+      "ADD token uuid UNIQUE DEFAULT gen_random_uuid()",
+      "ADD token uuid DEFAULT gen_random_uuid() CHECK (token IS NOT NULL)",
+      'ADD token uuid DEFAULT gen_random_uuid() REFERENCES "Order" (token)',
+      'ADD token text DEFAULT random()::text COLLATE "C"',
+      "ALTER qty TYPE numeric(10, 2)",
+      "ALTER qty TYPE char",
+      'ALTER qty TYPE text COLLATE "C"',
+    ]) {
+      assert.deepEqual(await shownFor(`ALTER TABLE "Order" ${change}`), {}, change);
+    }
+  });
+
   it("for another type of a primary key is told to be done where it stands", async () => {
     folder.write("0001-a.sql", `ALTER TABLE "Order" ALTER COLUMN id TYPE bigint`);
     const lines = (await failureOf(apply, folder)).split("\n  ");
