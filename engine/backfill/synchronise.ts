@@ -126,14 +126,23 @@ async function block(
   { run, migration }: MigrationRun,
   from: "backfilled",
   { problem, rows }: Finding,
-  { rejects }: LiveSync,
+  live: LiveSync,
 ): Promise<UserError> {
   await withJournalTransaction(run, () => advance(run, migration.id, from, "blocked", problem));
   return new UserError(
     `Migration ${migration.id} is blocked: ${problem}.`,
     rows,
-    rejects === "block"
-      ? "correct these rows, or allow NULL with rejects: allow-null in sync.yaml; then run the same command again"
-      : "see who writes past the triggers, then run the same command again",
+    `${remedyOf(live)}; then run the same command again`,
   );
+}
+
+function remedyOf({ rejects, table, filled }: LiveSync): string {
+  switch (rejects) {
+    case "block":
+      return "correct these rows, or allow NULL with rejects: allow-null in sync.yaml";
+    case "allow-null":
+      return "see who writes past the triggers";
+    case undefined:
+      return `give these rows a value, or ${filled.join(", ")} of ${table.shown} a default that is never NULL`;
+  }
 }

@@ -41,7 +41,7 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
     mend: { from: `${table.sql} t`, where: empty, values: [value], isFilling: false },
     oldValues: "'{}'::json",
     rejected: "false",
-    rejects: "block",
+    rejects: undefined,
     audits: [
       {
         problem: `have no ${sync.new}`,

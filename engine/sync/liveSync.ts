@@ -56,7 +56,8 @@ export interface LiveSync {
   readonly oldValues: string;
   /** A condition on `t`: the row is filled as far as it can be, and that is not at all. */
   readonly rejected: string;
-  readonly rejects: "block" | "allow-null";
+  /** undefined where nothing is converted. */
+  readonly rejects: "block" | "allow-null" | undefined;
   readonly audits: readonly SyncAudit[];
   /**
    * Added NOT VALID once the rows are filled, then validated: the table quoted, the name as it is.

@@ -105,6 +105,27 @@ describe("a statement that would write a large table anew", () => {
     );
   });
 
+  it("with a default that is NULL for a row is blocked at once, and told what to do", async () => {
+    await database.query(
+      `CREATE FUNCTION rarely() RETURNS int VOLATILE RETURN CASE WHEN random() < 0 THEN 1 END`,
+    );
+    paste({
+      "expand.sql": `ALTER TABLE "Order" ADD x int; ALTER TABLE "Order" ALTER x SET DEFAULT rarely()`,
+      "sync.yaml": "kind: fill\ntable: Order\nnew: x\n",
+    });
+    const lines = (await failureOf(apply, folder)).split("\n  ");
+    assert.deepEqual(lines.slice(0, 1).concat(lines.slice(-1)), [
+      "UserError: Migration 0001-a is blocked: Rows of public.Order that have no x: more than 20.",
+      "Next: give these rows a value, or x of public.Order a default that is never NULL; then run the same command again",
+    ]);
+    await database.query(`ALTER TABLE "Order" ALTER x SET DEFAULT 1 + random()`);
+    await apply();
+    assert.deepEqual(
+      await database.query(`SELECT count(*)::int AS n FROM "Order" WHERE x IS NULL`),
+      [{ n: 0 }],
+    );
+  });
+
   it("for a number from a sequence fills rows that somebody holds when they are free", async () => {
     await database.query("CREATE SEQUENCE tickets");
     paste(await shownFor(`ALTER TABLE "Order" ADD ticket int DEFAULT nextval('tickets')`));
