@@ -2,11 +2,12 @@ import { UserError } from "../userError";
 import { takeBackExpand } from "./contracting/abortPlan";
 import { runEndingFile } from "./contracting/endingFile";
 import type { MigrationRun } from "./journal/fileContext";
-import { blamedIn } from "./journal/blamedRepeatables";
+import { blamedIn, dropOf } from "./journal/blamedRepeatables";
 import type { Journal, MigrationState } from "./journal/journal";
 import { advance, forgetWork, withJournalTransaction } from "./journal/journalWriter";
 import { compareNumbers } from "./files/migrationName";
 import type { Migration } from "./files/migration";
+import { StillBlocked } from "./locks/stillBlocked";
 import { onMigration, type OneMigrationOptions, type Standing } from "./oneMigration";
 import { sqlState } from "./session/databaseErrors";
 import { resetSession } from "./session/session";
@@ -89,33 +90,43 @@ async function takeBack(work: MigrationRun, { journal, state }: Standing): Promi
       },
     );
   } catch (error) {
-    throw await withRepeatables(work, error, state, applied?.reason ?? null);
+    throw await givenUp(work, error, state, applied?.reason ?? null);
   }
   onProgress({ event: "finished", migration: id, message: "aborted" });
 }
 
 /**
- * Where views and functions of repeatable/ stand against it: nothing was changed, and for them to be
- * applied without what they use the migration must not be half way back.
+ * What an abort that has changed nothing leaves behind. Where others hold its tables, or views and
+ * functions of repeatable/ use what it would take back, the migration is again what it was: only then
+ * may those be applied without that. After an abort that was killed nobody knows what it was.
  */
-async function withRepeatables(
+async function givenUp(
   { run, migration: { id } }: MigrationRun,
   error: unknown,
   state: MigrationState,
   reason: string | null,
 ): Promise<unknown> {
-  if (!(error instanceof UserError) || !error.problem.includes(sqlState.dependentObjects)) {
-    return error;
-  }
-  const blamed = await blamedIn(run.session.client, error.details.join("\n"));
-  if (blamed.length === 0) return error;
+  if (!(error instanceof UserError)) return error;
+  const isDependedOn = error.problem.includes(sqlState.dependentObjects);
+  const blamed = isDependedOn ? await blamedIn(run.session.client, error.details.join("\n")) : [];
+  if (blamed.length === 0 && !(error instanceof StillBlocked)) return error;
   if (state !== "aborting") {
     await withJournalTransaction(run, () => advance(run, id, "aborting", state, reason));
   }
+  if (blamed.length === 0) return error;
+  const uses = blamed.map(
+    ({ object, path }) => `${object} of ${path} uses what it would take back.`,
+  );
+  const abort = `npm run migrations -- abort ${id}`;
+  const paths = [...new Set(blamed.map(({ path }) => path))].join(", ");
+  if (state !== "aborting") {
+    return refusal(id, uses, `apply ${paths} without that, then ${abort}`);
+  }
+  const drops = blamed.map(dropOf).join("; ");
   return refusal(
     id,
-    blamed.map(({ object, path }) => `${object} of ${path} uses what it would take back.`),
-    `apply ${blamed.map(({ path }) => path).join(", ")} without that, then npm run migrations -- abort ${id}`,
+    [...uses, "An earlier abort was interrupted, and apply waits for its end."],
+    `${drops}, then ${abort}; ${paths} without that makes it again`,
   );
 }
 

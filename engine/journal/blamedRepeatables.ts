@@ -44,7 +44,12 @@ export async function whatStandsAgainst(client: Client, error: unknown): Promise
   if (!(error instanceof DatabaseError) || !aboutDependents.has(error.code ?? "")) return [];
   const blamed = await blamedIn(client, `${error.message}\n${error.detail ?? ""}`);
   return blamed.map(
-    ({ object, path }) =>
-      `${object} is made by ${path}: apply that file without it first, or write DROP ${object.replace(/^\w+/, (kind) => kind.toUpperCase())} before this statement, and the same run makes it again.`,
+    (one) =>
+      `${one.object} is made by ${one.path}: apply that file without it first, or write ${dropOf(one)} before this statement, and the same run makes it again.`,
   );
+}
+
+/** For people: `DROP VIEW public.stock_list`. */
+export function dropOf({ object }: BlamedObject): string {
+  return `DROP ${object.replace(/^\w+/, (kind) => kind.toUpperCase())}`;
 }

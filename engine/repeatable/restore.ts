@@ -16,7 +16,9 @@ export async function restoreMade(
   if (before.length === 0) return;
   const made = await addressesOf(client, [nameOfDefinition(definition)]);
   const [facts] = await readObjects(client, made);
-  const was = before.find(({ object }) => object === facts?.object);
+  const was = before.find(
+    ({ kind, identity }) => kind === facts?.kind && identity === facts.identity,
+  );
   if (was !== undefined && facts !== undefined) await restore(client, was, facts);
 }
 
@@ -34,8 +36,9 @@ async function restore(client: Client, before: ObjectFacts, now: ObjectFacts): P
     await client.query(`GRANT ${rightOn(owned, grant)} TO ${grant.to}${option}`);
   }
   for (const { on, text } of before.comments) {
-    if (!isThere(owned, on)) continue;
-    await client.query(`COMMENT ON ${on} IS ${client.escapeLiteral(text)}`);
+    const place = on === before.ddl ? owned.ddl : on;
+    if (!isThere(owned, place)) continue;
+    await client.query(`COMMENT ON ${place} IS ${client.escapeLiteral(text)}`);
   }
 }
 

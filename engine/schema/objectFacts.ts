@@ -26,6 +26,11 @@ export interface ObjectFacts extends ObjectAddress {
   readonly table: string | null;
   /** For people, and as the schema fingerprint has it: `view public.stock_list`. */
   readonly object: string;
+  /**
+   * What makes it the same object to PostgreSQL: of a routine the types that go in, not the names of
+   * its arguments, and not whether it is a function or a procedure.
+   */
+  readonly identity: string;
   /** As DDL names it: `VIEW public.stock_list`, `TRIGGER t ON public.stock`. */
   readonly ddl: string;
   /** As SQL; null for a trigger, which is its table's. */
@@ -70,6 +75,7 @@ const factsQuery = `
     SELECT a.catalog, a.oid FROM json_to_recordset($1) AS a (catalog text, oid oid))
   SELECT a.catalog, a.oid::text, 'view' AS kind, n.nspname::text AS schema, c.relname::text AS name,
          NULL AS "table", format('view %I.%I', n.nspname, c.relname) AS object,
+         format('%I.%I', n.nspname, c.relname) AS identity,
          format('VIEW %I.%I', n.nspname, c.relname) AS ddl,
          quote_ident(pg_get_userbyid(c.relowner)) AS owner,
          concat_ws(' ', 'with ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) o),
@@ -95,7 +101,9 @@ const factsQuery = `
     JOIN pg_namespace n ON n.oid = c.relnamespace
   UNION ALL
   SELECT a.catalog, a.oid::text, 'routine', n.nspname::text, p.proname::text, NULL,
-         lower(s.word) || ' ' || s.signature, s.word || ' ' || s.signature,
+         lower(s.word) || ' ' || s.signature,
+         format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)),
+         s.word || ' ' || s.signature,
          quote_ident(pg_get_userbyid(p.proowner)), pg_get_functiondef(p.oid), '[]',
          ${listed(
            grantsOf("coalesce(p.proacl, acldefault('f', p.proowner))", "p.proowner", "''"),
@@ -113,6 +121,7 @@ const factsQuery = `
   UNION ALL
   SELECT a.catalog, a.oid::text, 'trigger', n.nspname::text, t.tgname::text, c.relname::text,
          format('trigger %I on %I.%I', t.tgname, n.nspname, c.relname),
+         format('%I on %I.%I', t.tgname, n.nspname, c.relname),
          format('TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname), NULL,
          pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text, '[]', '[]',
          ${listed(

@@ -1,13 +1,23 @@
 import type { Node } from "libpg-query";
 import { parse } from "./parser";
-import { nameOf, nameOfParts, nodesIn, relationsIn, textsOf, type QualifiedName } from "./treeNames";
+import {
+  nameOf,
+  nameOfParts,
+  nodesIn,
+  relationsIn,
+  textsOf,
+  type QualifiedName,
+} from "./treeNames";
 
 /** The names that a definition needs to be made, and those that it may meet later. */
 export interface Mentions {
   /** Views and tables, and the types of their rows. */
   readonly relations: readonly QualifiedName[];
   readonly routines: readonly QualifiedName[];
-  /** Words of its texts: a PL/pgSQL body looks most of its names up when it runs. */
+  /**
+   * What it may name: words of its texts, for a PL/pgSQL body looks most of its names up when it
+   * runs, and what it has a WITH of the same name for.
+   */
   readonly words: ReadonlySet<string>;
 }
 
@@ -22,6 +32,8 @@ export async function mentionsIn(tree: Node): Promise<Mentions> {
   } else if (body !== undefined) {
     for (const word of wordsOf(body)) words.add(word);
   }
+  // In its own query, and before it, the name of a WITH is that of a view or table.
+  for (const name of trees.flatMap((one) => [...namesOfWith(one)])) words.add(name);
   return {
     relations: trees.flatMap((one) => [...relationNames(one), ...typeNames(one)]),
     routines: trees.flatMap(routineNames),
@@ -29,17 +41,20 @@ export async function mentionsIn(tree: Node): Promise<Mentions> {
   };
 }
 
-/** Not those of WITH, which hide what has their names. */
+/** What a statement reads, without what only seems so for a WITH has that name. */
 function relationNames(tree: Node): QualifiedName[] {
-  const hidden = new Set(
-    nodesIn(
-      tree,
-      (node): node is { ctename: string } => "ctename" in node && "ctequery" in node,
-    ).map(({ ctename }) => ctename),
-  );
+  const hidden = namesOfWith(tree);
   return relationsIn(tree)
     .map(nameOf)
     .filter(({ schema, name }) => schema !== undefined || !hidden.has(name));
+}
+
+function namesOfWith(tree: Node): ReadonlySet<string> {
+  const expressions = nodesIn(
+    tree,
+    (node): node is { ctename: string } => "ctename" in node && "ctequery" in node,
+  );
+  return new Set(expressions.map(({ ctename }) => ctename));
 }
 
 function typeNames(tree: Node): QualifiedName[] {

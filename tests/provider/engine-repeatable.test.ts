@@ -7,6 +7,7 @@ import { contractMigrations } from "../../engine/contract";
 import { readMigrations } from "../../engine/files/migrationFolder";
 import { readRepeatables } from "../../engine/files/repeatableFolder";
 import { findDrift } from "../../engine/journal/recordedSchema";
+import type { OneMigrationOptions } from "../../engine/oneMigration";
 import { planMigrations } from "../../engine/plan";
 import { inspectRepeatables } from "../../engine/repeatable/inspect";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
@@ -94,6 +95,13 @@ describe("repeatable files", () => {
     view("z_low", "SELECT id, quantity FROM public.stock WHERE quantity < 100");
     assert.deepEqual(await applied(), ["repeatable/z_low.sql"]);
     assert.deepEqual(await database.query("SELECT total::int FROM a_totals"), [{ total: 3 }]);
+  });
+
+  it("come after what WITH hides only outside of its own query", async () => {
+    view("a", "WITH low AS (SELECT * FROM low WHERE quantity < 1) SELECT id FROM low");
+    view("low", "SELECT id, quantity FROM public.stock");
+    assert.deepEqual(await applied(), ["repeatable/a.sql", "repeatable/low.sql"]);
+    assert.deepEqual(await database.query("SELECT id FROM a"), [{ id: 2 }]);
   });
 
   it("wait for the last migration of the folder", async () => {
@@ -421,6 +429,17 @@ CREATE OR REPLACE TRIGGER touch BEFORE INSERT ON public.stock FOR EACH ROW EXECU
         })
       ).waiting;
 
+    const abort = async (options: Partial<OneMigrationOptions> = {}) =>
+      abortMigration({
+        connect: database.connect,
+        migrations: await readMigrations(folder.path),
+        id: "0002-name",
+        ...options,
+      });
+    const state = async (): Promise<unknown> =>
+      (await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-name'"))[0]
+        ?.state;
+
     it("hold up its contract while they name an old column, and say how it goes on", async () => {
       view("low", "SELECT id, label FROM public.stock");
       await apply();
@@ -436,12 +455,6 @@ CREATE OR REPLACE TRIGGER touch BEFORE INSERT ON public.stock FOR EACH ROW EXECU
     it("that use its new column are named to abort, which can wait for them", async () => {
       view("low", "SELECT id, name FROM public.stock");
       await apply();
-      const abort = async () =>
-        abortMigration({
-          connect: database.connect,
-          migrations: await readMigrations(folder.path),
-          id: "0002-name",
-        });
       assert.equal(
         await failureOf(abort),
         [
@@ -453,10 +466,48 @@ CREATE OR REPLACE TRIGGER touch BEFORE INSERT ON public.stock FOR EACH ROW EXECU
       view("low", "SELECT id, label FROM public.stock");
       assert.deepEqual(await applied(), ["repeatable/low.sql"]);
       await abort();
-      assert.deepEqual(
-        await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-name'"),
-        [{ state: "aborted" }],
+      assert.equal(await state(), "aborted");
+    });
+
+    it("can be applied without its new column after an abort has given up on a lock", async () => {
+      await apply();
+      const before = await state();
+      const reader = await database.connect();
+      await reader.query("BEGIN; SELECT * FROM stock");
+      await sleep(250);
+      assert.match(
+        await failureOf(() => abort({ tableLockDeadlineSeconds: 0.5 })),
+        /^UserError: Migration 0002-name stopped .*: others hold public\.stock\.$/m,
       );
+      await reader.query("COMMIT");
+      assert.equal(await state(), before);
+      view("low", "SELECT id, name FROM public.stock");
+      assert.deepEqual(await applied(), ["repeatable/low.sql"]);
+      assert.match(await failureOf(abort), /Next: apply repeatable\/low\.sql without that, then/);
+      view("low", "SELECT id, label FROM public.stock");
+      assert.deepEqual(await applied(), ["repeatable/low.sql"]);
+      await abort();
+      assert.equal(await state(), "aborted");
+    });
+
+    it("are to be dropped where an abort was killed, for apply waits for its end", async () => {
+      view("low", "SELECT id, name FROM public.stock");
+      await apply();
+      await database.query(
+        "UPDATE stateful_cd.migrations SET state = 'aborting' WHERE id = '0002-name'",
+      );
+      assert.equal(
+        await failureOf(abort),
+        [
+          "UserError: Migration 0002-name cannot be aborted.",
+          "view public.low of repeatable/low.sql uses what it would take back.",
+          "An earlier abort was interrupted, and apply waits for its end.",
+          "Next: DROP VIEW public.low, then npm run migrations -- abort 0002-name; repeatable/low.sql without that makes it again",
+        ].join("\n  "),
+      );
+      await database.query("DROP VIEW public.low");
+      await abort();
+      assert.equal(await state(), "aborted");
     });
   });
 
