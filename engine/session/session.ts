@@ -31,9 +31,14 @@ export interface Session {
   lost: boolean;
   /** Whether it is as `resetSession` leaves it; whoever says so has run nothing that changes it. */
   isReset: boolean;
+  /** Whether schema changes may run what people have written without a call of it, when last reset. */
+  hasHiddenCalls: boolean;
 }
 
 const oldestServer = 140000;
+
+/** What is made after initdb has OIDs from here on. */
+const firstOwnOid = 16384;
 
 /** Opens a session for `use` and ends it whatever happens. */
 export async function withSession<T>(
@@ -46,7 +51,8 @@ export async function withSession<T>(
   } catch (error) {
     throw explainConnectionError(error);
   }
-  const session = { client, facts: undefined, lost: false, isReset: false };
+  const unread = { client, facts: undefined, lost: false };
+  const session = { ...unread, isReset: false, hasHiddenCalls: true };
   const lose = (): void => {
     session.lost = true;
   };
@@ -132,8 +138,18 @@ export async function resetSession(session: Session): Promise<void> {
   session.isReset = false;
   if (isReset) return;
   await client.query("DISCARD ALL");
-  await client.query(sessionSettings(client, facts));
+  const { rows } = await client.query<{ hidden: boolean }>(
+    `${sessionSettings(client, facts)}, ${hiddenCalls} AS hidden`,
+  );
+  session.hasHiddenCalls = rows[0]?.hidden !== false;
 }
+
+/** SQL: whether a schema change may call functions that it does not name. Built-in ones set nothing. */
+const hiddenCalls = `(
+  EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D')
+  OR EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contypid >= ${firstOwnOid})
+  OR EXISTS (SELECT FROM pg_catalog.pg_operator WHERE oid >= ${firstOwnOid})
+  OR EXISTS (SELECT FROM pg_catalog.pg_cast WHERE oid >= ${firstOwnOid}))`;
 
 /** SQL that gives the rest of a transaction the rights the session came with, whatever a file has set. */
 export function runnersRole({ client, facts }: Session): string {

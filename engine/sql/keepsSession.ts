@@ -13,7 +13,8 @@ const schemaKinds = new Set([
 
 /**
  * Whether a statement leaves its session as it was: role, settings, temporary tables. False where that
- * cannot be told: triggers and functions may set anything.
+ * cannot be told: triggers and functions may set anything. Of those that run without being named here,
+ * like event triggers, the session knows.
  */
 export function keepsSession(tree: Node): boolean {
   const [kind = ""] = Object.keys(tree);

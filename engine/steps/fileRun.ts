@@ -59,7 +59,8 @@ export async function applyFile(
     if (segment === undefined) break;
     const isWhole = applied === undefined && !isBegun && segments.length === 1;
     if (isWhole && segment.alone === undefined) {
-      const keeps = segment.statements.every(({ tree }) => keepsSession(tree));
+      const keeps =
+        !run.session.hasHiddenCalls && segment.statements.every(({ tree }) => keepsSession(tree));
       const write = (): Promise<void> => recordWhole(run, migration, file, statements.length, goal);
       const record = keeps ? write : () => asRunner(run, write);
       // Nothing has happened since the plan was made: what it knows need not be asked again.

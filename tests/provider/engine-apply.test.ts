@@ -189,6 +189,31 @@ describe("applying migrations", () => {
     assert.deepEqual(await database.query("SELECT * FROM d"), [{ memory: "4MB", t: null }]);
   });
 
+  for (const [what, sql] of [
+    [
+      "an event trigger",
+      "CREATE FUNCTION set_memory() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('work_mem', '7MB', false); END $$; CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION set_memory()",
+    ],
+    [
+      "a domain's CHECK",
+      "CREATE FUNCTION set_memory(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('work_mem', '7MB', false); RETURN true; END $$; CREATE DOMAIN checked AS int CHECK (set_memory(value))",
+    ],
+  ] as const) {
+    it(`knows that ${what} may reach the session from a schema change`, async () => {
+      folder.write("0001-a.sql", `CREATE TABLE a (); INSERT INTO a DEFAULT VALUES; ${sql}`);
+      folder.write("0002-b.sql", "CREATE TABLE b ()");
+      folder.write(
+        "0003-c.sql",
+        what === "an event trigger"
+          ? "CREATE TABLE c ()"
+          : "ALTER TABLE a ADD COLUMN x checked DEFAULT 1",
+      );
+      folder.write("0004-d.sql", "CREATE TABLE d AS SELECT current_setting('work_mem') AS memory");
+      await apply();
+      assert.deepEqual(await database.query("SELECT * FROM d"), [{ memory: "4MB" }]);
+    });
+  }
+
   it("keeps the role and the search_path that the caller's session came with", async () => {
     await database.query("CREATE SCHEMA app");
     const connect = async () => {
