@@ -12,6 +12,7 @@ export interface RecordedObject extends Pick<ObjectFacts, "kind" | "schema" | "n
   readonly object: string;
   /** Digest of its definition, as PostgreSQL writes it down. */
   readonly definition: string;
+  /** That the file itself gives, like the grants. */
   readonly comments: readonly string[];
   readonly grants: readonly string[];
 }
@@ -31,10 +32,16 @@ export function recordedObject(facts: ObjectFacts): RecordedObject {
     ...{ kind, schema, name, table, object },
     definition: digestOf(definition),
     comments: comments.map(({ on, text }) => `${on}: ${text}`),
-    grants: grants.map(({ to, privilege, mayGrant, column }) =>
-      [privilege, column, "to", to, mayGrant ? "with grant option" : ""].filter(Boolean).join(" "),
-    ),
+    grants: grants.map(({ to, privilege, mayGrant, column }) => {
+      const grant = [privilege, column, "to", to].filter(Boolean).join(" ");
+      return mayGrant ? withOption(grant) : grant;
+    }),
   };
+}
+
+/** A recorded grant of the same right that may be handed on. */
+export function withOption(grant: string): string {
+  return `${grant} with grant option`;
 }
 
 /** How to look for it in the catalog; of a routine all that have its name. */

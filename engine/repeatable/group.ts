@@ -23,12 +23,13 @@ export interface Group {
   readonly doomed: readonly ObjectAddress[];
 }
 
-/** An error and what met it; no statement at COMMIT, and where objects are dropped. */
+/** An error and what met it; no statement at COMMIT, and at the drop of an object. */
 export class GroupFailure extends Error {
   constructor(
     readonly error: unknown,
     readonly one: OrderedRepeatable,
     readonly statement: Statement | undefined,
+    readonly drop: string | undefined,
     readonly extra: readonly string[] = [],
   ) {
     super(error instanceof Error ? error.message : String(error));
@@ -58,7 +59,7 @@ export async function runGroup(
     causeOf: (failure) => (failure instanceof GroupFailure ? failure.error : undefined),
     giveUp: (failure, extra) =>
       failure instanceof GroupFailure
-        ? new GroupFailure(failure.error, failure.one, failure.statement, extra)
+        ? new GroupFailure(failure.error, failure.one, failure.statement, failure.drop, extra)
         : failure,
   });
 }
@@ -101,6 +102,7 @@ async function attemptOnce(
   const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
   let one = files[0];
   let current: Statement | undefined;
+  let drop: string | undefined;
   try {
     await withTransaction(
       client,
@@ -109,8 +111,9 @@ async function attemptOnce(
         const before = await readObjects(client, doomed);
         for (const { catalog, oid } of doomed) {
           const found = before.find((facts) => facts.catalog === catalog && facts.oid === oid);
-          if (found !== undefined) await client.query(dropOf(found));
+          if (found !== undefined) await client.query((drop = dropOf(found)));
         }
+        drop = undefined;
         for (one of files) {
           const { file, statements } = one;
           for (current of statements) {
@@ -134,6 +137,6 @@ async function attemptOnce(
     );
   } catch (error) {
     if (one === undefined) throw error;
-    throw new GroupFailure(error, one, current);
+    throw new GroupFailure(error, one, current, drop);
   }
 }

@@ -9,6 +9,7 @@ import {
 } from "../journal/repeatables";
 import { addressesOf, nameOfDefinition } from "../schema/objectAddresses";
 import { readObjects } from "../schema/objectFacts";
+import { withStated } from "./stated";
 
 /** What the journal is to know of a file that has just run. */
 interface RepeatableRow {
@@ -24,13 +25,14 @@ export async function rowsOf(
   applied: ReadonlyMap<string, AppliedRepeatable>,
 ): Promise<RepeatableRow[]> {
   const rows: RepeatableRow[] = [];
-  for (const { file, definitions } of files) {
+  for (const one of files) {
+    const { file, definitions } = one;
     const names = [...definitions.values()].map(nameOfDefinition);
     const made = await readObjects(client, await addressesOf(client, names));
-    const objects = made.map(recordedObject);
+    const objects = (await withStated(client, one, made)).map(recordedObject);
     const { objects: earlier = [], leftOver = [] } = applied.get(file.path) ?? {};
     const dropped = [...earlier, ...leftOver].filter(
-      ({ object }) => !objects.some((one) => one.object === object),
+      ({ object }) => !objects.some((other) => other.object === object),
     );
     const there = await addressesOf(client, dropped.map(nameOfRecorded));
     const names_ = new Set((await readObjects(client, there)).map(({ object }) => object));

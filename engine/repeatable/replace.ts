@@ -8,7 +8,7 @@ import { messageOf, sqlState, stateOf } from "../session/databaseErrors";
 import { resetSession } from "../session/session";
 import { explainStatementError } from "../session/statementError";
 import { shownDefinition } from "../sql/definition";
-import { excerpt, headOf } from "../sql/sourceText";
+import { excerpt, headOf, printable } from "../sql/sourceText";
 import { doomedWith, keyOf } from "./dependents";
 import { type Group, GroupFailure, nothingKept, runGroup } from "./group";
 
@@ -89,12 +89,13 @@ function closureOf(
   return ordered.filter(({ file }) => wanted.has(file.path));
 }
 
-function explained({ error, one, statement, extra }: GroupFailure): unknown {
+function explained({ error, one, statement, drop, extra }: GroupFailure): unknown {
   const { file, statements } = one;
   const position = { migration: file.path, file, of: statements.length };
+  const doing = drop && `at ${printable(drop)}, which is to be made again`;
   return explainStatementError(
     error,
-    statement === undefined ? position : { ...position, statement },
+    { ...position, ...(statement && { statement }), ...(doing && { doing }) },
     nothingKept,
     extra,
   );

@@ -8,6 +8,7 @@ import {
   readRepeatableRows,
   type RecordedObject,
   recordedObject,
+  withOption,
 } from "../journal/repeatables";
 import { addressesOf, nameOfDefinition } from "../schema/objectAddresses";
 import { type ObjectFacts, readObjects } from "../schema/objectFacts";
@@ -115,8 +116,8 @@ function standingOf(
 }
 
 /**
- * What running the file again puts right: a definition, and rights and comments that are lost. What
- * others have added beside it is their affair; the schema's drift shows it.
+ * What running the file again puts right: a definition, and those rights and comments of its own that
+ * are lost. What others have added beside it is their affair; the schema's drift shows it.
  */
 function driftOf(recorded: RecordedObject, live: ObjectFacts | undefined): string[] {
   const { object } = recorded;
@@ -124,7 +125,7 @@ function driftOf(recorded: RecordedObject, live: ObjectFacts | undefined): strin
   const now = recordedObject(live);
   const lost = [
     ...recorded.grants
-      .filter((grant) => !now.grants.includes(grant))
+      .filter((grant) => !now.grants.some((one) => one === grant || one === withOption(grant)))
       .map((grant) => `grant of ${grant}`),
     ...recorded.comments
       .filter((comment) => !now.comments.includes(comment))

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { mayLookInto } from "../sql/catalogName";
-import type { Definition } from "../sql/definition";
+import type { Subject } from "../sql/definition";
 import { nameOfParts, sqlOfType } from "../sql/treeNames";
 
 /** A row of a system catalog. */
@@ -20,8 +20,8 @@ export interface ObjectName {
   readonly table: string | null;
 }
 
-export function nameOfDefinition({ kind, name, argumentTypes, table }: Definition): ObjectName {
-  const types = argumentTypes.map((type) => ({
+export function nameOfDefinition({ kind, name, argumentTypes, table }: Subject): ObjectName {
+  const types = argumentTypes?.map((type) => ({
     sql: sqlOfType(type),
     schema: nameOfParts(type.names ?? []).schema ?? null,
   }));
@@ -29,7 +29,7 @@ export function nameOfDefinition({ kind, name, argumentTypes, table }: Definitio
     kind,
     schema: name.schema ?? null,
     name: name.name,
-    types,
+    types: types ?? null,
     tableSchema: table?.schema ?? null,
     table: table?.name ?? null,
   };

@@ -13,6 +13,8 @@ export interface Position {
   readonly file: MigrationFile;
   /** undefined between statements: at COMMIT, or while journal rows are written. */
   readonly statement?: Statement;
+  /** What is done where there is no statement, for people; at its COMMIT if it is not said. */
+  readonly doing?: string;
   /** How many statements the file has. */
   readonly of: number;
 }
@@ -28,12 +30,10 @@ export function explainStatementError(
   extra: readonly string[] = [],
 ): unknown {
   if (!(error instanceof DatabaseError) && !isConnectionLoss(error)) return error;
-  const { migration, file, statement, of } = position;
+  const { migration, file, statement, doing = "at its COMMIT", of } = position;
   const code = error instanceof DatabaseError && error.code !== undefined ? ` (${error.code})` : "";
   const place =
-    statement === undefined
-      ? [`${file.shownPath}, at its COMMIT`]
-      : placeOf(file, statement, error, of);
+    statement === undefined ? [`${file.shownPath}, ${doing}`] : placeOf(file, statement, error, of);
   return new UserError(
     `${titleOf(migration)} failed: ${messageOf(error)}${code}.`,
     [...place, ...(error instanceof DatabaseError ? factsOf(error) : []), ...extra, kept],

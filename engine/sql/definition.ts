@@ -11,6 +11,11 @@ export interface Definition {
   readonly table?: QualifiedName;
 }
 
+/** An object that a statement is about; of a routine maybe without the types, where it is the only one. */
+export interface Subject extends Omit<Definition, "argumentTypes"> {
+  readonly argumentTypes: readonly TypeName[] | undefined;
+}
+
 /** What a statement defines, whether or not it may replace it; undefined for any other statement. */
 export function definitionIn(tree: Node): Definition | undefined {
   if ("ViewStmt" in tree) {
@@ -47,14 +52,12 @@ export function replaces(tree: Node): boolean {
  * The objects that a GRANT, REVOKE, COMMENT or OWNER TO is about, of the kinds that can be replaced;
  * undefined where it is about anything else, or the statement is another one.
  */
-export function subjectsOf(tree: Node): Pick<Definition, "kind" | "name" | "table">[] | undefined {
+export function subjectsOf(tree: Node): Subject[] | undefined {
   if ("GrantStmt" in tree) {
     const { targtype, objtype = "", objects = [] } = tree.GrantStmt;
     if (targtype !== "ACL_TARGET_OBJECT") return undefined;
     if (objtype === "OBJECT_TABLE") {
-      return objects.flatMap((one) =>
-        "RangeVar" in one ? { kind: "view" as const, name: nameOf(one.RangeVar) } : [],
-      );
+      return objects.flatMap((one) => ("RangeVar" in one ? viewOf(nameOf(one.RangeVar)) : []));
     }
     return routines.has(objtype) ? objects.flatMap(routineIn) : undefined;
   }
@@ -63,13 +66,12 @@ export function subjectsOf(tree: Node): Pick<Definition, "kind" | "name" | "tabl
     if (object === undefined) return undefined;
     if (routines.has(objtype)) return routineIn(object);
     const parts = partsOf(object);
-    if (objtype === "OBJECT_VIEW") return [{ kind: "view", name: nameOfParts(parts) }];
-    if (objtype === "OBJECT_COLUMN") {
-      return [{ kind: "view", name: nameOfParts(parts.slice(0, -1)) }];
-    }
+    if (objtype === "OBJECT_VIEW") return [viewOf(nameOfParts(parts))];
+    if (objtype === "OBJECT_COLUMN") return [viewOf(nameOfParts(parts.slice(0, -1)))];
     if (objtype !== "OBJECT_TRIGGER") return undefined;
     const name = { name: textsOf(parts).at(-1) ?? "" };
-    return [{ kind: "trigger", name, table: nameOfParts(parts.slice(0, -1)) }];
+    const table = nameOfParts(parts.slice(0, -1));
+    return [{ kind: "trigger", name, table, argumentTypes: [] }];
   }
   if ("AlterOwnerStmt" in tree) {
     const { objectType = "", object } = tree.AlterOwnerStmt;
@@ -80,16 +82,23 @@ export function subjectsOf(tree: Node): Pick<Definition, "kind" | "name" | "tabl
     const isOwner = cmds.every(
       (cmd) => "AlterTableCmd" in cmd && cmd.AlterTableCmd.subtype === "AT_ChangeOwner",
     );
-    return isOwner ? [{ kind: "view", name: nameOf(relation) }] : undefined;
+    return isOwner ? [viewOf(nameOf(relation))] : undefined;
   }
   return undefined;
 }
 
 const routines = new Set(["OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"]);
 
-function routineIn(node: Node): Pick<Definition, "kind" | "name">[] {
+function viewOf(name: QualifiedName): Subject {
+  return { kind: "view", name, argumentTypes: [] };
+}
+
+function routineIn(node: Node): Subject[] {
   if (!("ObjectWithArgs" in node)) return [];
-  return [{ kind: "routine", name: nameOfParts(node.ObjectWithArgs.objname ?? []) }];
+  const { objname = [], objargs = [], args_unspecified: isBare } = node.ObjectWithArgs;
+  const types = objargs.flatMap((one) => ("TypeName" in one ? one.TypeName : []));
+  const argumentTypes = isBare === true ? undefined : types;
+  return [{ kind: "routine", name: nameOfParts(objname), argumentTypes }];
 }
 
 /** A name without its schema may mean one that is written with it. */
