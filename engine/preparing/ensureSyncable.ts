@@ -11,6 +11,7 @@ import {
   oldColumnsOf,
   type Sync,
 } from "../files/syncFile";
+import { correctionOf } from "./correction";
 import { defaultProblem, sameValueProblems } from "../sync/sameValue";
 import type { SyncTable } from "../sync/syncTable";
 
@@ -27,7 +28,7 @@ export interface SyncTables {
  */
 export async function ensureSyncable(
   client: Client,
-  file: MigrationFile,
+  { id, file }: { readonly id: string; readonly file: MigrationFile },
   sync: Sync,
   { table, target }: SyncTables,
 ): Promise<void> {
@@ -66,7 +67,7 @@ export async function ensureSyncable(
   throw new UserError(
     `${file.shownPath} cannot be followed on this database; no trigger was added.`,
     problems,
-    "correct the file, or prepare the table in expand.sql of a migration before it",
+    correctionOf(id, "correct sync.yaml or the table"),
   );
 }
 

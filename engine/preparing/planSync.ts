@@ -28,7 +28,7 @@ export async function planSync(
   const table = await readSyncTable(client, sync.table);
   const target =
     sync.kind === "lookup" ? await readSyncTable(client, sync.references.table) : undefined;
-  await ensureSyncable(client, file, sync, { table, target });
+  await ensureSyncable(client, { id: migration.id, file }, sync, { table, target });
   if (table === undefined) throw new UserError(`There is no table ${sync.table}.`);
   const quoting = quotingOf(client);
   const tag = syncTagOf(migration);
@@ -54,7 +54,7 @@ export async function trySync(
   if (found?.sync.kind === "columns") {
     await ensureRoundTrip(
       client,
-      found.file,
+      { id: migration.id, file: found.file },
       withCasts(found.sync, table, quotingOf(client)),
       table,
     );

@@ -5,6 +5,7 @@ import type { MigrationFile } from "../files/migration";
 import { withRolledBackTransaction } from "../session/transaction";
 import { excerpt, printable } from "../sql/sourceText";
 import type { SyncTable } from "../sync/syncTable";
+import { correctionOf } from "./correction";
 import { prepareTrial } from "./trial";
 
 /** What an expression made of a value, and should not have. */
@@ -39,7 +40,7 @@ interface Failure {
  */
 export async function ensureRoundTrip(
   client: Client,
-  file: MigrationFile,
+  { id, file }: { readonly id: string; readonly file: MigrationFile },
   sync: ColumnSync,
   table: SyncTable,
 ): Promise<void> {
@@ -56,7 +57,7 @@ export async function ensureRoundTrip(
   throw new UserError(
     `${file.shownPath} does not keep what is written; no trigger was added.`,
     problems,
-    "correct the expressions, or these rows, then run the same command again",
+    correctionOf(id, "correct the expressions or these rows"),
   );
 }
 

@@ -220,7 +220,7 @@ ${more}`,
       [
         "UserError: migrations/0002-length/sync.yaml cannot be followed on this database; no trigger was added.",
         'indexes.words_letters: column "nothing" does not exist.',
-        "Next: correct the file, or prepare the table in expand.sql of a migration before it",
+        "Next: correct sync.yaml or the table, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-length before you do",
       ].join("\n  "),
     );
     write("indexes: { words_letters: [letters, id] }\n");

@@ -129,7 +129,7 @@ describe("the expressions of a sync.yaml, before a trigger uses them,", () => {
         '7 |   code: "(number + 1)::text"',
         "  |         ^",
         "The new release could not write such a row, and the contract would wait for ever.",
-        "Next: correct the expressions, or these rows, then run the same command again",
+        "Next: correct the expressions or these rows, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-change before you do",
       ].join("\n  "),
     );
     assert.deepEqual(await database.query("SELECT state FROM stateful_cd.migrations ORDER BY id"), [

@@ -252,7 +252,7 @@ describe("one value under another name or of another type", () => {
           "4 | new: b",
           "  |      ^",
           "A release's write would fail. Make it NULL for what does not convert (CASE WHEN ... END), or rule such values out with a CHECK of the table.",
-          "Next: correct the expressions, or these rows, then run the same command again",
+          "Next: correct the expressions or these rows, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-change before you do",
         ].join("\n  "),
       );
     });
@@ -269,6 +269,17 @@ describe("one value under another name or of another type", () => {
     );
     await apply();
     await follow([["INSERT INTO things (id, b) VALUES (9, 7)", "7", "7"]]);
+  });
+
+  it("is corrected in expand.sql in the way that its refusal tells", async () => {
+    const table = "CREATE TABLE things (id int PRIMARY KEY, a int)";
+    write(table, "ALTER TABLE things ADD b text", rename);
+    const refused = await failureOf(() => apply(), folder);
+    assert.match(refused, new RegExp(`npm run migrations -- abort ${id} before you do$`));
+    await abortMigration({ ...(await common()), id });
+    write(table, "ALTER TABLE things ADD b int", rename);
+    await apply();
+    await follow([["INSERT INTO things (id, b) VALUES (9, 7)", 7, 7]]);
   });
 
   const refusals: [
@@ -382,7 +393,7 @@ describe("one value under another name or of another type", () => {
         [
           "UserError: migrations/0002-change/sync.yaml cannot be followed on this database; no trigger was added.",
           ...problems,
-          "Next: correct the file, or prepare the table in expand.sql of a migration before it",
+          "Next: correct sync.yaml or the table, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-change before you do",
         ].join("\n  "),
       );
     });

@@ -251,7 +251,7 @@ ${more}`;
         [
           "UserError: migrations/0002-names/sync.yaml cannot be followed on this database; no trigger was added.",
           ...problems,
-          "Next: correct the file, or prepare the table in expand.sql of a migration before it",
+          "Next: correct sync.yaml or the table, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-names before you do",
         ].join("\n  "),
       );
       assert.equal((await state()).at(-1)?.state, "expanded");
@@ -434,7 +434,7 @@ references: { table: sites, id: id, name: name }
           "UserError: migrations/0002-site/sync.yaml cannot be followed on this database; no trigger was added.",
           "public.sites.id is not unique.",
           "public.stock has no index that begins with site, by which a rename finds its rows.",
-          "Next: correct the file, or prepare the table in expand.sql of a migration before it",
+          "Next: correct sync.yaml or the table, then run the same command again; to change expand.sql, npm run migrations -- abort 0002-site before you do",
         ].join("\n  "),
       );
     });
