@@ -1,7 +1,14 @@
 import type { Node } from "libpg-query";
 import type { Client } from "pg";
 import type { Statement } from "../sql/parser";
-import { nameOf, nameOfParts, nodesIn, partsOf, relationsIn, type QualifiedName } from "../sql/treeNames";
+import {
+  nameOf,
+  nameOfParts,
+  nodesIn,
+  partsOf,
+  relationsIn,
+  type QualifiedName,
+} from "../sql/treeNames";
 import type { StatementClass } from "./classification";
 import { secondsOf } from "./estimate";
 import { Findings } from "./findings";
