@@ -98,10 +98,12 @@ export function loadSettings(): Settings {
     );
   }
   const { release, releases, cluster, protectData: protect, ...settings } = parsed.data;
+  const all = listReleases(releases).map((version) => loadRelease(releases, version));
   return Object.freeze({
     ...settings,
-    release: loadRelease(releases, release),
-    releases: listReleases(releases).map((version) => loadRelease(releases, version)),
+    // Where there is none of that version, loading it says so.
+    release: all.find(({ version }) => version === release) ?? loadRelease(releases, release),
+    releases: all,
     place: { ...cluster, namespace: `${settings.application}-${stack}` },
     protect,
   });
