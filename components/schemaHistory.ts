@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loadBaseline, splitAtBaseline } from "../engine/baseline";
-import { chainDigest } from "../engine/files/digest";
+import { chainDigest, type Digest } from "../engine/files/digest";
 import { loadMigrations, throughMigration } from "../engine/files/migrationFolder";
 import { digestOfRepeatables, loadRepeatables } from "../engine/files/repeatableFolder";
 import type { DatabaseAddress } from "../kube/postgres";
@@ -13,7 +13,7 @@ export interface DeclaredHistory {
   /** The committed checkpoint: everything up to it is one resource. */
   readonly baseline?: DeclaredMigration | undefined;
   /** The migrations after it, in order, up to the release's last one. */
-  readonly migrations: readonly DeclaredMigration[];
+  readonly migrations: readonly (DeclaredMigration & { readonly isPlain: boolean })[];
   /**
    * Digest of the folder's repeatable files. They come after its last migration: undefined for a
    * release before that, and without any file.
@@ -37,7 +37,7 @@ export interface SchemaHistoryArgs extends DeclaredHistory {
 /** What identifies a migration: its name and the checksum of its files. */
 export interface DeclaredMigration {
   readonly id: string;
-  readonly digest: string;
+  readonly digest: Digest;
 }
 
 /**
@@ -57,7 +57,7 @@ export async function readHistory(release: {
   return {
     folder,
     baseline: unit && { id: unit.id, digest: chainDigest(baseline) },
-    migrations: later.map((one) => ({ id: one.id, digest: one.digest })),
+    migrations: later.map(({ id, digest, kind }) => ({ id, digest, isPlain: kind === "plain" })),
     repeatables: migrations.length === all.length ? digest : undefined,
   };
 }
@@ -124,10 +124,11 @@ export class SchemaHistory extends pulumi.ComponentResource {
     );
     const preview = pulumi.runtime.isDryRun() ? { previewOf: args.database } : {};
     let last: SchemaBaseline | Migration = baseline;
-    for (const { id, digest } of args.migrations) {
+    for (const [index, { id, digest }] of args.migrations.entries()) {
+      const ahead = aheadOf(args.migrations.slice(index));
       last = new Migration(
         `${name}-${id}`,
-        { ...common, migration: id, digest, ...preview },
+        { ...common, migration: id, digest, ...ahead, ...preview },
         { parent: this, retainOnDelete: true, dependsOn: last },
       );
     }
@@ -144,4 +145,13 @@ export class SchemaHistory extends pulumi.ComponentResource {
     }
     this.registerOutputs({ version: this.version, fingerprint: this.fingerprint });
   }
+}
+
+/** Of a list of migrations, the plain ones that directly follow a first one that is plain. */
+function aheadOf([first, ...rest]: DeclaredHistory["migrations"]) {
+  const end = rest.findIndex(({ isPlain }) => !isPlain);
+  const group = rest.slice(0, end < 0 ? undefined : end);
+  const through = group.at(-1)?.id;
+  if (through === undefined || !first?.isPlain) return {};
+  return { ahead: { through, digest: chainDigest(group) } };
 }

@@ -12,6 +12,7 @@ import type { Repeatable } from "./files/repeatable";
 import { recordSchema } from "./journal/recordedSchema";
 import { applyRepeatables, ensureRepeatable } from "./repeatable/apply";
 import { isAnyDue } from "./repeatable/standing";
+import { schemaFingerprint as readSchema } from "./schema/schemaFingerprint";
 import { awaitEarlierRuns, beginRun, endRun, originOf } from "./journal/run";
 import { type RunLock, withRunLock } from "./session/runLock";
 import { ensureWritable, type Session, withSession } from "./session/session";
@@ -24,6 +25,8 @@ export interface ApplyOptions extends RunOptions {
    * what was applied. Without them they are left alone.
    */
   readonly repeatables?: readonly Repeatable[];
+  /** Called after each migration, with the fingerprint of the schema as it has left it. */
+  readonly onApplied?: (id: string, schemaFingerprint: Digest) => void;
 }
 
 export interface ApplyResult {
@@ -136,6 +139,9 @@ async function runLocked(
       await applyMigration(work, migration, current);
       const milliseconds = Date.now() - begun;
       times.set(migration.id, milliseconds);
+      if (options.onApplied !== undefined) {
+        options.onApplied(migration.id, (await readSchema(client)).digest);
+      }
       const message = `applied in ${(milliseconds / 1000).toFixed(2)} s`;
       onProgress({ event: "finished", migration: migration.id, message });
     }

@@ -16,10 +16,19 @@ import type { SchemaBaselineInputs } from "./schemaBaseline";
  */
 export const kinds = {
   migration: declare<MigrationInputs>(
-    ["database", "folder", "migration", "digest", "cloneId", "deadlineSeconds", "previewOf"],
+    [
+      "database",
+      "folder",
+      "migration",
+      "digest",
+      "ahead",
+      "cloneId",
+      "deadlineSeconds",
+      "previewOf",
+    ],
     async () => (await import("./migration.js")).migration,
     {
-      ignored: ["previewOf"],
+      ignored: ["ahead", "previewOf"],
       // Only a preview says what it would look at, and only what is pending is looked at. A server
       // that is yet to be made has no address: then Pulumi puts a text in its place.
       isChecked: ({ previewOf, digest }, previous) =>

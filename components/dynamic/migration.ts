@@ -5,13 +5,16 @@ import { type DatabaseAddress, nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
 import { previewLines } from "./migrationPreview";
 import type { ResourceKind } from "./resourceKind";
-import { applyThrough, type SchemaInputs, withDatabase } from "./schema";
+import { type AheadInputs, applyAhead, fingerprintIn, takeKnown } from "./runAhead";
+import { type SchemaInputs, withDatabase } from "./schema";
 
 export interface MigrationInputs extends SchemaInputs {
   /** The migration's id, e.g. 0001-bookkeeper. */
   readonly migration: string;
   /** The digest of its files when the plan was made. */
   readonly digest: string;
+  /** The plain migrations that follow directly, when the plan was made; none where left out. */
+  readonly ahead?: AheadInputs;
   /** In a preview the database to look at; it does not wait for a rollback point as `database` does. */
   readonly previewOf?: DatabaseAddress;
 }
@@ -31,10 +34,11 @@ export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
     for (const line of await previewLines(previewOf, folder, id)) console.log(`${id}: ${line}`);
   },
   async reconcile(inputs) {
+    const known = takeKnown(inputs);
+    if (known !== undefined) return { schemaFingerprint: fingerprintIn(known), drift: [] };
     const migrations = await readMigrations(inputs.folder);
     ensureUnchanged(inputs, migrations);
-    const schemaFingerprint = await applyThrough(inputs, migrations, inputs.migration);
-    return { schemaFingerprint, drift: [] };
+    return { schemaFingerprint: await applyAhead(inputs, migrations), drift: [] };
   },
   async read(inputs) {
     const declared = await readMigrations(inputs.folder);

@@ -38,7 +38,9 @@ export const repeatables: ResourceKind<RepeatablesInputs, RepeatablesOutputs> = 
     const migrations = await readMigrations(inputs.folder);
     const files = await readRepeatables(inputs.folder);
     ensureUnchanged(inputs, migrations, files);
-    const schemaFingerprint = await applyThrough(inputs, migrations, inputs.through, files);
+    const schemaFingerprint = await applyThrough(inputs, migrations, inputs.through, {
+      repeatables: files,
+    });
     const { leftOver } = await inspect(inputs);
     for (const line of leftOver) console.log(`${nameOf(inputs.database)}: left over: ${line}`);
     return { schemaFingerprint, drift: [], leftOver };

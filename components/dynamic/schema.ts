@@ -1,7 +1,6 @@
 import type { Client } from "pg";
-import { applyMigrations } from "../../engine/apply";
+import { applyMigrations, type ApplyOptions } from "../../engine/apply";
 import type { Migration } from "../../engine/files/migration";
-import type { Repeatable } from "../../engine/files/repeatable";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { keptSession } from "../../kube/keptSession";
 import { nameOf, type DatabaseAddress } from "../../kube/postgres";
@@ -32,23 +31,24 @@ export function runOptions({ database, deadlineSeconds }: SchemaInputs) {
 
 /**
  * Brings the database to a migration, telling on the way what is done; does nothing when it is there.
- * @param repeatables all files of repeatable/, for the last migration of the folder
  * @returns the schema's fingerprint then
  */
 export async function applyThrough(
   inputs: SchemaInputs,
   migrations: readonly Migration[],
   through: string,
-  repeatables?: readonly Repeatable[],
+  more: Pick<ApplyOptions, "repeatables" | "onApplied" | "onProgress"> = {},
 ): Promise<string> {
   const report = reportProgress(nameOf(inputs.database));
   const applied = await applyMigrations({
     ...runOptions(inputs),
     migrations,
     through,
-    ...(repeatables === undefined ? {} : { repeatables }),
-    onProgress: ({ migration, message }) => {
+    ...more,
+    onProgress: (progress) => {
+      const { migration, message } = progress;
       report(migration === undefined ? message : `${migration}: ${message}`);
+      more.onProgress?.(progress);
     },
   });
   if (applied.schemaFingerprint !== undefined) return applied.schemaFingerprint;

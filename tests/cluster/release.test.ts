@@ -1,11 +1,15 @@
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException } from "@kubernetes/client-node";
 import type { Client } from "pg";
+import { migration } from "../../components/dynamic/migration";
+import { chainDigest } from "../../engine/files/digest";
+import { loadMigrations } from "../../engine/files/migrationFolder";
 import { loadCluster } from "../../kube/client";
 import { hasNamespace } from "../../kube/namespace";
 import { keptSession } from "../../kube/keptSession";
@@ -132,6 +136,44 @@ describe("a release", function () {
     const fourth = await open();
     assert.notEqual(await pidOf(fourth), other);
     await fourth.end();
+  });
+
+  it("applies plain migrations that follow one another in one run, and fails at the one that fails", async () => {
+    const address = await stack.database();
+    const superuser = { ...address, role: "postgres", secretKey: "superuser-password" };
+    const database = { ...superuser, database: "ahead" };
+    const folder = await mkdtemp(path.join(tmpdir(), "stateful-cd-ahead-"));
+    const write = (id: string, sql: string) => writeFile(path.join(folder, `${id}.sql`), sql);
+    await query(superuser, "CREATE DATABASE ahead");
+    try {
+      await write("1-a", "CREATE TABLE a ()");
+      await write("2-b", "CREATE TABLE b ()");
+      await write("3-c", "CREATE TABLE b ()");
+      const run = async (place: number) => {
+        const found = await loadMigrations(folder);
+        const { id = "", digest = "" } = found[place - 1] ?? {};
+        const rest = found.slice(place);
+        const ahead = { through: rest.at(-1)?.id ?? "", digest: chainDigest(rest) };
+        const common = { database, folder, cloneId: "", deadlineSeconds: 30 };
+        const inputs = { ...common, migration: id, digest, ...(rest.length > 0 && { ahead }) };
+        return (await migration.reconcile(inputs)).schemaFingerprint;
+      };
+      const first = await run(1);
+      assert.notEqual(await run(2), first);
+      await assert.rejects(run(3), { message: /^Migration 3-c failed at 3-c\.sql:1/ });
+      const runs = await query(database, "SELECT outcome FROM stateful_cd.runs");
+      assert.deepEqual(runs, [{ outcome: "failed" }]);
+      await write("3-c", "CREATE TABLE c ()");
+      assert.notEqual(await run(3), first);
+      const tables = await query(
+        database,
+        "SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
+      );
+      assert.deepEqual(tables, [{ t: "a" }, { t: "b" }, { t: "c" }]);
+    } finally {
+      await rm(folder, { recursive: true });
+      await query(superuser, "DROP DATABASE ahead WITH (FORCE)");
+    }
   });
 
   it("lets the backend in as its release's own role, through the pooler", async () => {

@@ -147,6 +147,25 @@ describe("the program", function () {
     );
   });
 
+  it("lets a migration's run go on with the plain ones that directly follow it", async () => {
+    const declared = await declaredBy("prod", config, () => {
+      const plain = (id: string, isPlain = true) =>
+        ({ id, digest: `sha256:${id}`, isPlain }) as const;
+      new SchemaHistory("schema", {
+        database: { context: "nowhere", namespace: "n", app: "database", port: 5432 } as never,
+        folder: "migrations",
+        releaseDigest: "sha256:1",
+        migrations: [plain("1-a"), plain("2-b"), plain("3-c"), plain("4-d", false), plain("5-e")],
+      });
+      return Promise.resolve();
+    });
+    const migrations = declared.filter(({ type }) => type.endsWith(":Migration"));
+    assert.deepEqual(
+      migrations.map(({ props }) => (props.ahead as { through: string } | undefined)?.through),
+      ["3-c", "3-c", undefined, undefined, undefined],
+    );
+  });
+
   it("has one resource for all repeatable files, after the last migration", async () => {
     let version: pulumi.Output<string> | undefined;
     const declared = await declaredBy("prod", config, () => {
@@ -156,7 +175,7 @@ describe("the program", function () {
       };
       const history = new SchemaHistory("schema", {
         ...{ database, folder: "migrations", releaseDigest: "sha256:1" },
-        migrations: [{ id: "0001-a", digest: "sha256:2" }],
+        migrations: [{ id: "0001-a", digest: "sha256:2", isPlain: true }],
         repeatables: "sha256:3",
       });
       version = history.version;
