@@ -160,7 +160,9 @@ describe("a release", function () {
       };
       const first = await run(1);
       assert.notEqual(await run(2), first);
-      await assert.rejects(run(3), { message: /^Migration 3-c failed: relation "b" already exists/ });
+      await assert.rejects(run(3), {
+        message: /^Migration 3-c failed: relation "b" already exists/,
+      });
       const runs = await query(database, "SELECT outcome FROM stateful_cd.runs");
       assert.deepEqual(runs, [{ outcome: "failed" }]);
       await write("3-c", "CREATE TABLE c ()");
