@@ -19,8 +19,8 @@ import { loadSettings } from "./settings";
 /** One release: application, database server and schema move together, in the order they stand here. */
 export default async function deliver() {
   const { application, place, protect, ...settings } = loadSettings();
-  const release = await readContents(settings.release);
   const opts = { provider: await connectCluster("cluster", place) };
+  const release = await readContents(settings.release);
 
   // Nothing changes before the release is let in: the environment takes it from the gate.
   let promotion: PromotionGate | undefined;

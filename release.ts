@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
+import { unreadable } from "./engine/files/readText";
+import { excerpt } from "./engine/sql/sourceText";
 import { UserError } from "./userError";
+import { readYaml } from "./yamlShape";
 
 const image = z
   .string()
@@ -52,25 +54,19 @@ export function loadRelease(folder: string, version: string): Release {
       "pulumi config set release <one of these>",
     );
   }
-  const mistakes: string[] = [];
-  try {
-    const parsed = releaseSchema.safeParse(parse(readFileSync(name, "utf8")));
-    if (parsed.success && parsed.data.version === version) return Object.freeze(parsed.data);
-    if (parsed.success)
-      mistakes.push(`version: is ${parsed.data.version}, the file's name says ${version}`);
-    else mistakes.push(...parsed.error.issues.map(describeIssue));
-  } catch (error) {
-    mistakes.push(error instanceof Error ? error.message : String(error));
-  }
-  throw new UserError(`${name} is not a release.`, mistakes, `edit ${name}`);
+  const source = { shownPath: name, text: textOf(name) };
+  const { value, mistakes } = readYaml(source.text, () => releaseSchema);
+  if (value?.version === version) return Object.freeze(value);
+  const details = value
+    ? [`version: is ${value.version}, the file's name says ${version}`]
+    : mistakes.flatMap(({ message, offset }) => [message, ...excerpt(source, offset)]);
+  throw new UserError(`${name} is not a release.`, details, `edit ${name}`);
 }
 
-/** One line for one mistake: where it is and what is allowed there. */
-export function describeIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys") {
-    return `${[...issue.path, issue.keys.join(", ")].join(".")}: is not known here`;
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw unreadable(file, error);
   }
-  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-  const problem = isMissing ? "is missing" : issue.message;
-  return issue.path.length === 0 ? problem : `${issue.path.join(".")}: ${problem}`;
 }

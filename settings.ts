@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
-import { describeIssue, listReleases, loadRelease, type Release } from "./release";
+import * as z from "zod";
+import { listReleases, loadRelease, type Release } from "./release";
 import { UserError } from "./userError";
+import { describeIssue } from "./yamlShape";
 
 const quantity = z.string().regex(/^\d+(\.\d+)?(m|Ki|Mi|Gi|Ti)?$/, {
   error: "must be a Kubernetes quantity like 250m, 512Mi or 4Gi",

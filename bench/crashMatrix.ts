@@ -74,7 +74,8 @@ function runMatrix(cells: readonly Cell[], tell: (line: string) => void): Promis
       const why = await runCell(laboratory, cell, expected);
       if (why !== undefined) failed.push({ cell: cell.name, why });
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
-      tell(`${cell.name}: ${why ?? "converged"} (${seconds} s)`);
+      const place = `${cells.indexOf(cell) + 1} of ${cells.length}`;
+      tell(`${place}, ${cell.name}: ${why ?? "converged"} (${seconds} s)`);
     }
     return { cells: cells.length, converged: cells.length - failed.length, failed };
   });
@@ -100,9 +101,8 @@ async function main(): Promise<number> {
     return 2;
   }
   console.error(`${cells.length} cells, seed ${seed}`);
-  const matrix = await runMatrix(cells, (line) => {
-    if (!values.json) console.log(line);
-  });
+  // A cell takes seconds and all take half an hour: whoever reads the document sees them too.
+  const matrix = await runMatrix(cells, values.json ? console.error : console.log);
   if (values.json) console.log(JSON.stringify(matrix));
   else console.log(`${matrix.converged} of ${matrix.cells} cells converged`);
   for (const { cell } of matrix.failed) {

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { escapeIdentifier } from "pg";
 import { demoStack, outputsOf } from "../demo/stacks";
 import { tellStory } from "../demo/story";
 import { connectToPostgres } from "../kube/postgres";
@@ -80,14 +81,16 @@ async function noop(stack: PulumiStack): Promise<number> {
 
 /**
  * Rows that do not compress, in a table of their own; made one by one, for a sort of all would fill the
- * volume. They end up where a year's rows are: in the files, and not in the log, of which a clone
- * replays what production's next checkpoint, in five minutes at most, would have ended.
+ * volume, and they are the owner's, as all that staging compares. They end up where a year's rows are:
+ * in the files, and not in the log, of which a clone replays what production's next checkpoint, in
+ * five minutes at most, would have ended.
  */
 async function grow(prod: PulumiStack, megabytes: number): Promise<void> {
   const { database } = await outputsOf(prod);
   const superuser = { ...database, role: "postgres", secretKey: "superuser-password" };
   const client = await connectToPostgres(superuser, 30, "a benchmark");
   try {
+    await client.query(`SET ROLE ${escapeIdentifier(database.role)}`);
     await client.query("CREATE TABLE IF NOT EXISTS public.filler (noise bytea)");
     await client.query(
       `INSERT INTO public.filler
@@ -96,6 +99,7 @@ async function grow(prod: PulumiStack, megabytes: number): Promise<void> {
            FROM generate_series(1, $1::int * 16) AS n`,
       [megabytes],
     );
+    await client.query("RESET ROLE");
     await client.query("CHECKPOINT");
   } finally {
     await client.end();

@@ -13,13 +13,19 @@ export interface ClusterArgs {
 }
 
 /**
- * Looks at the cluster before anything is declared on it, and returns the provider for it.
+ * Looks at the cluster before anything is declared on it, and returns the provider for it. That is
+ * declared first: the plugin needs a quarter of a second to start, during which the program goes on.
  * A preview goes on without a cluster and says what it could not know; an up does not.
  * @throws UserError naming what the cluster lacks
  */
 export async function connectCluster(name: string, args: ClusterArgs): Promise<k8s.Provider> {
   const { context, namespace, storageClass, snapshotClass } = args;
   const { kubeConfig } = loadCluster(context);
+  const provider = new k8s.Provider(name, {
+    context,
+    // Otherwise a new address of the API server would replace every resource, volumes included.
+    clusterIdentifier: context,
+  });
   try {
     await inspectCluster(kubeConfig, {
       namespace,
@@ -32,9 +38,5 @@ export async function connectCluster(name: string, args: ClusterArgs): Promise<k
     const reason = error instanceof Error ? error.message : String(error);
     await pulumi.log.warn(`This preview rests on the last known state alone. ${reason}`);
   }
-  return new k8s.Provider(name, {
-    context: args.context,
-    // Otherwise a new address of the API server would replace every resource, volumes included.
-    clusterIdentifier: args.context,
-  });
+  return provider;
 }

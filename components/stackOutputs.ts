@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
+import * as z from "zod";
 import type { DatabaseAddress } from "../kube/postgres";
 import { UserError } from "../userError";
 import type { Contract } from "./contract";

@@ -29,7 +29,7 @@ export function demoStack(
   environment: NodeJS.ProcessEnv,
   name: string,
 ): PulumiStack {
-  return { name, folder: path.join(paths.root, "pulumi", "stacks", name), environment };
+  return { name, folder: path.join(paths.pulumiStacks, name), environment };
 }
 
 /**
@@ -39,7 +39,9 @@ export function demoStack(
  */
 export async function startAfresh(stacks: readonly PulumiStack[], context: string): Promise<void> {
   await Promise.all(stacks.map((stack) => remove(stack, context)));
-  for (const stack of stacks) await createStack(stack, stack.name);
+  const [first, ...others] = stacks;
+  if (first) await createStack(first, first.name);
+  for (const stack of others) await createStack(stack, stack.name, {}, first);
 }
 
 async function remove(stack: PulumiStack, context: string): Promise<void> {

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../userError";
 import { chainDigest, type Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
+import { readTextIfThere } from "./files/readText";
 
 /**
  * migrations/baseline.json: a committed checkpoint. Everything at or before `through` counts as one
@@ -30,13 +30,8 @@ export const baselineFile = "baseline.json";
  */
 export async function loadBaseline(folder: string): Promise<Baseline | undefined> {
   const shown = path.join(folder, baselineFile);
-  let text: string;
-  try {
-    text = await readFile(shown, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readTextIfThere(shown);
+  if (text === undefined) return undefined;
   const refuse = (details: string[]): UserError =>
     new UserError(`${shown} is not a baseline.`, details, `git checkout -- ${shown}`);
   let content: unknown;

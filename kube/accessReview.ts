@@ -4,7 +4,7 @@ import {
   V1SelfSubjectAccessReview,
   V1SelfSubjectAccessReviewSpec,
   type KubeConfig,
-} from "@kubernetes/client-node";
+} from "./clusterClient";
 import {
   bindingPermissions,
   clusterPermissions,

@@ -1,4 +1,4 @@
-import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { CoreV1Api, KubeConfig } from "./clusterClient";
 import { UserError } from "../userError";
 
 /** A cluster as the kubeconfig names it, and the one typed client that kube/ needs. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiException } from "@kubernetes/client-node";
+import { ApiException } from "./clusterClient";
 import { UserError } from "../userError";
 import { loadCluster } from "./client";
 import { describeApiError } from "./readyPod";

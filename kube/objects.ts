@@ -3,7 +3,7 @@ import {
   KubernetesObjectApi,
   PatchStrategy,
   type KubernetesObject,
-} from "@kubernetes/client-node";
+} from "./clusterClient";
 import { UserError } from "../userError";
 import { loadCluster, serverOf } from "./client";
 import { kinds, type Kind, type Shapes } from "./objectKinds";

@@ -5,7 +5,7 @@ import {
   VersionApi,
   type KubeConfig,
   type V1StorageClass,
-} from "@kubernetes/client-node";
+} from "./clusterClient";
 import { UserError } from "../userError";
 import { findMissingPermissions } from "./accessReview";
 import { limitedClient } from "./timeLimit";
@@ -41,17 +41,17 @@ export async function inspectCluster(
   kubeConfig: KubeConfig,
   options: InspectionOptions,
 ): Promise<ClusterFacts> {
-  const serverVersion = await askVersion(kubeConfig);
+  // Asked at once: every command of Pulumi waits for the answers.
+  const [serverVersion, storage, classes] = await Promise.all([
+    askVersion(kubeConfig),
+    findStorageClass(kubeConfig, options.storageClass),
+    listSnapshotClasses(kubeConfig),
+  ]);
   const permissions =
     options.permissions === false
       ? []
       : await findMissingPermissions(kubeConfig, options.namespace);
-  const storage = await findStorageClass(kubeConfig, options.storageClass);
-  const snapshots = await findSnapshotClass(
-    kubeConfig,
-    storage.found?.provisioner,
-    options.snapshotClass,
-  );
+  const snapshots = chooseSnapshotClass(classes, storage.found?.provisioner, options.snapshotClass);
   const gaps = [...permissions, ...storage.gaps, ...snapshots.gaps];
   if (gaps.length > 0 || storage.found === undefined || snapshots.found === undefined) {
     throw new UserError(
@@ -117,12 +117,7 @@ async function findStorageClass(
   );
 }
 
-async function findSnapshotClass(
-  kubeConfig: KubeConfig,
-  driver: string | undefined,
-  name: string | undefined,
-): Promise<Finding<string>> {
-  let classes: SnapshotClass[];
+async function listSnapshotClasses(kubeConfig: KubeConfig): Promise<Finding<SnapshotClass[]>> {
   try {
     const api = limitedClient(kubeConfig, CustomObjectsApi);
     const listed: unknown = await api.listClusterCustomObject({
@@ -130,7 +125,7 @@ async function findSnapshotClass(
       version: "v1",
       plural: "volumesnapshotclasses",
     });
-    classes = readSnapshotClasses(listed);
+    return found(readSnapshotClasses(listed));
   } catch (error) {
     return gap(
       error instanceof ApiException && error.code === 404
@@ -138,14 +133,22 @@ async function findSnapshotClass(
         : `VolumeSnapshotClasses cannot be listed: ${reasonOf(error)}`,
     );
   }
+}
+
+function chooseSnapshotClass(
+  classes: Finding<readonly SnapshotClass[]>,
+  driver: string | undefined,
+  name: string | undefined,
+): Finding<string> {
+  if (classes.found === undefined) return { found: undefined, gaps: classes.gaps };
   if (driver === undefined) return { found: undefined, gaps: [] };
-  const here = `it has: ${classes.map((item) => `${item.name} of ${item.driver}`).join(", ") || "none"}`;
-  const match = classes.find(
+  const listed = classes.found.map((item) => `${item.name} of ${item.driver}`).join(", ");
+  const match = classes.found.find(
     (item) => item.driver === driver && (name === undefined || item.name === name),
   );
   if (match !== undefined) return found(match.name);
   const wanted = name === undefined ? "VolumeSnapshotClass" : `VolumeSnapshotClass ${name}`;
-  return gap(`no ${wanted} of the StorageClass's driver ${driver}; ${here}`);
+  return gap(`no ${wanted} of the StorageClass's driver ${driver}; it has: ${listed || "none"}`);
 }
 
 interface SnapshotClass {

@@ -3,7 +3,7 @@ import {
   ServerConfiguration,
   type Configuration,
   type KubeConfig,
-} from "@kubernetes/client-node";
+} from "./clusterClient";
 
 /** A client whose every request ends after 5 seconds, or so many; the library's own set no limit. */
 export function limitedClient<T>(

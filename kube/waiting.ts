@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Watch } from "@kubernetes/client-node";
+import { Watch } from "./clusterClient";
 import { UserError } from "../userError";
 import { loadCluster } from "./client";
 import { kinds, type Kind, type Shapes } from "./objectKinds";

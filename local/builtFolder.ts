@@ -1,6 +1,6 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { readJson, writeAtomically } from "./atomicFile";
 import { hashFile } from "./contentKey";
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { KubeConfig } from "@kubernetes/client-node";
+import { KubeConfig } from "../kube/clusterClient";
 import { loadCluster } from "../kube/client";
 import { inspectCluster } from "../kube/preflight";
 import { UserError } from "../userError";

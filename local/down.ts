@@ -10,15 +10,15 @@ export async function down(paths: CachePaths): Promise<void> {
 }
 
 /**
- * Ends the cluster and removes its data: volumes, objects, certificates, Pulumi's state, which
- * describes nothing that still exists. With `all`, the built programs and images go too.
+ * Ends the cluster and removes its data: volumes, objects, certificates, and Pulumi's state and
+ * stacks, which describe nothing that still exists. With `all`, the built programs and images go too.
  */
 export async function clean(paths: CachePaths, all: boolean): Promise<void> {
   await withClusterLock("make clean", async () => {
     await stopCluster(paths);
     const folders = all
       ? [paths.cluster, `${paths.root}/pulumi`, paths.bin, paths.builds, paths.images]
-      : [paths.cluster, paths.pulumiState];
+      : [paths.cluster, paths.pulumiState, paths.pulumiStacks];
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   });
   console.log(

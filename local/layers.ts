@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { buildFolder, isIntact } from "./builtFolder";
 import { CommandError, run } from "./command";
 import { contentKey } from "./contentKey";

@@ -5,7 +5,7 @@ import {
   KubernetesObjectApi,
   PatchStrategy,
   type KubernetesObject,
-} from "@kubernetes/client-node";
+} from "../kube/clusterClient";
 import { parseAllDocuments } from "yaml";
 import { setTimeout as sleep } from "node:timers/promises";
 import { contentKey } from "./contentKey";

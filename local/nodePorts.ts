@@ -3,7 +3,7 @@ import { request } from "node:https";
 import { connect, createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { addresses, apiServer } from "./addresses";
 import { keyPair } from "./certificates";
 

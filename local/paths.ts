@@ -38,6 +38,8 @@ export interface CachePaths {
   readonly pulumiCli: string;
   readonly pulumiHome: string;
   readonly pulumiState: string;
+  /** The configuration of the demo's stacks, a folder a stack. */
+  readonly pulumiStacks: string;
   readonly passphrase: string;
   readonly cluster: string;
   /** The program's own restricted identity, context `stateful-cd`. */
@@ -84,6 +86,7 @@ export function cachePaths(root: string): CachePaths {
     pulumiCli: path.join(root, "pulumi", "cli"),
     pulumiHome: path.join(root, "pulumi", "home"),
     pulumiState: path.join(root, "pulumi", "state"),
+    pulumiStacks: path.join(root, "pulumi", "stacks"),
     passphrase: path.join(root, "pulumi", "passphrase"),
     cluster,
     kubeconfig: path.join(cluster, "kubeconfig"),

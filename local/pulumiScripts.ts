@@ -12,12 +12,12 @@ export async function pulumiScripts(
   folder: string,
   languageHost: string,
 ): Promise<ReadonlyMap<string, string>> {
-  const lateModules = path.join(folder, "lateModules.cjs");
-  const source = path.join(repository, "local", "toolchain", "lateModules.cjs");
+  const leanStart = path.join(folder, "leanStart.cjs");
+  const source = path.join(repository, "local", "toolchain", "leanStart.cjs");
   return new Map([
-    ["lateModules.cjs", await readFile(source, "utf8")],
-    ["pulumi-language-nodejs", languageHostOf(languageHost, lateModules)],
-    ["pulumi-resource-pulumi-nodejs", dynamicProviderOf(lateModules)],
+    ["leanStart.cjs", await readFile(source, "utf8")],
+    ["pulumi-language-nodejs", languageHostOf(languageHost, leanStart)],
+    ["pulumi-resource-pulumi-nodejs", dynamicProviderOf(leanStart)],
   ]);
 }
 
@@ -26,8 +26,8 @@ export async function pulumiScripts(
  * Pulumi.yaml as flags, which the CLI no longer gives it: without this one it loads TypeScript's
  * compiler before every run of a program that is JavaScript.
  */
-const languageHostOf = (program: string, lateModules: string) => `#!/bin/sh
-export NODE_OPTIONS="--require \\"${lateModules}\\" $NODE_OPTIONS"
+const languageHostOf = (program: string, leanStart: string) => `#!/bin/sh
+export NODE_OPTIONS="--require \\"${leanStart}\\" $NODE_OPTIONS"
 exec '${program}' -typescript=false "$@"
 `;
 
@@ -35,8 +35,8 @@ exec '${program}' -typescript=false "$@"
  * Starts the dynamic provider of the very SDK that the program has installed, as Pulumi's own script
  * does, but in one process: that one boots Node twice.
  */
-const dynamicProviderOf = (lateModules: string) => `#!/bin/sh
-exec node --require '${lateModules}' -e 'const provider = require.resolve("@pulumi/pulumi/cmd/dynamic-provider");
+const dynamicProviderOf = (leanStart: string) => `#!/bin/sh
+exec node --require '${leanStart}' -e 'const provider = require.resolve("@pulumi/pulumi/cmd/dynamic-provider");
 process.argv.splice(1, 0, provider);
 require(provider);' -- "$@"
 `;

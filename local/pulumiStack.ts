@@ -46,11 +46,14 @@ const withConfig = new Set(["up", "preview", "refresh", "destroy"]);
 /**
  * Makes a stack with the configuration of Pulumi.<template>.yaml and these changes.
  * @param changes keys without the project's name, with values as they stand in a stack file
+ * @param neighbour a stack whose outputs this one reads, or that reads its: with its salt both have
+ *   one key, which each command derives in half a second of work, and otherwise once for each
  */
 export async function createStack(
   stack: PulumiStack,
   template: string,
   changes: Readonly<Record<string, unknown>> = {},
+  neighbour?: PulumiStack,
 ): Promise<void> {
   await mkdir(stack.folder, { recursive: true });
   // The CLI does not make the folder of its own file backend.
@@ -58,6 +61,7 @@ export async function createStack(
   await copyFile(path.join(repository, "Pulumi.yaml"), path.join(stack.folder, "Pulumi.yaml"));
   await copyFile(path.join(repository, `Pulumi.${template}.yaml`), configFile(stack));
   await configure(stack, changes);
+  if (neighbour) await takeSalt(stack, neighbour);
   await run("pulumi", ["stack", "init", stack.name, "--non-interactive"], {
     cwd: stack.folder,
     env: stack.environment,
@@ -76,12 +80,29 @@ export async function configure(
   await writeFile(configFile(stack), settings.toString());
 }
 
-/** Forgets a stack's state; what it declared stays unless it was destroyed before. */
+async function takeSalt(stack: PulumiStack, neighbour: PulumiStack): Promise<void> {
+  const theirs = parseDocument(await readFile(configFile(neighbour), "utf8"));
+  const ours = parseDocument(await readFile(configFile(stack), "utf8"));
+  ours.set("encryptionsalt", theirs.get("encryptionsalt"));
+  await writeFile(configFile(stack), ours.toString());
+}
+
+/**
+ * Forgets a stack's state; what it declared stays unless it was destroyed before. A stack that was
+ * cut off before it had a state, or whose backend was emptied, is forgotten as well.
+ */
 export async function forgetStack(stack: PulumiStack): Promise<void> {
-  await run("pulumi", ["stack", "rm", stack.name, "--yes", "--force", "--non-interactive"], {
-    cwd: stack.folder,
-    env: stack.environment,
-  });
+  const options = { cwd: stack.folder, env: stack.environment };
+  const known = JSON.parse(await run("pulumi", ["stack", "ls", "--json"], options)) as {
+    readonly name: string;
+  }[];
+  if (known.some(({ name }) => name === stack.name)) {
+    await run(
+      "pulumi",
+      ["stack", "rm", stack.name, "--yes", "--force", "--non-interactive"],
+      options,
+    );
+  }
   await rm(stack.folder, { recursive: true, force: true });
 }
 

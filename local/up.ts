@@ -1,4 +1,4 @@
-import { KubeConfig, CoreV1Api, StorageV1Api } from "@kubernetes/client-node";
+import { KubeConfig, CoreV1Api, StorageV1Api } from "../kube/clusterClient";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { CoreV1Api, type KubernetesObject } from "@kubernetes/client-node";
+import { CoreV1Api, type KubernetesObject } from "../kube/clusterClient";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
 import { list } from "../kube/objects";
 import { runtime } from "../local/paths";

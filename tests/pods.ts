@@ -6,7 +6,7 @@ import {
   KubernetesObjectApi,
   PatchStrategy,
   type KubernetesObject,
-} from "@kubernetes/client-node";
+} from "../kube/clusterClient";
 import { cachePaths, cacheRoot } from "../local/paths";
 
 const paths = cachePaths(cacheRoot(process.env));

@@ -38,7 +38,8 @@ const rings: readonly Ring[] = [
 
 interface Totals {
   readonly passed: number;
-  readonly failed: number;
+  /** Whole titles, with the first line of what went wrong. */
+  readonly failed: readonly string[];
 }
 
 const versionVariable = "STATEFUL_CD_TEST_POSTGRES";
@@ -57,9 +58,14 @@ function runHere({ name, timeout, folder, files: wanted }: Ring): Promise<Totals
   const mocha = new Mocha({ timeout, slow: timeout / 10, forbidOnly: true, forbidPending: true });
   for (const file of files) mocha.addFile(path.join(root, file));
   return new Promise((resolve) => {
-    const runner = mocha.run((failures) => {
-      // The callback's count is the true one: failing hooks are in it too.
-      resolve({ passed: runner.stats?.passes ?? 0, failed: failures });
+    const failed: string[] = [];
+    // Told of failing hooks too, which the count of failed tests leaves out.
+    const runner = mocha.run(() => {
+      resolve({ passed: runner.stats?.passes ?? 0, failed });
+    });
+    runner.on("fail", (test, error: unknown) => {
+      const [reason] = String(error).split("\n");
+      failed.push(`${name}: ${test.fullTitle()}: ${reason}`);
     });
   });
 }
@@ -68,7 +74,7 @@ function runHere({ name, timeout, folder, files: wanted }: Ring): Promise<Totals
 function runInProcess({ name, postgres }: Ring): Promise<Totals> {
   const env = { ...process.env, [versionVariable]: postgres };
   const child = fork(__filename, [name], { env });
-  let totals: Totals = { passed: 0, failed: 1 };
+  let totals: Totals = { passed: 0, failed: [`postgres-${postgres}: ended before its result`] };
   child.once("message", (message) => {
     totals = message as Totals;
   });
@@ -84,18 +90,22 @@ async function main(): Promise<void> {
   const unknown = wanted.filter((name) => !rings.some((ring) => ring.name === name));
   if (unknown.length > 0)
     throw new Error(`There is no ring of tests called ${unknown.join(", ")}.`);
-  const totals = { passed: 0, failed: 0 };
+  let passed = 0;
+  const failed: string[] = [];
   for (const ring of rings) {
     if (wanted.length > 0 && !wanted.includes(ring.name)) continue;
-    const { passed, failed } = await runRing(ring);
-    totals.passed += passed;
-    totals.failed += failed;
+    const totals = await runRing(ring);
+    passed += totals.passed;
+    failed.push(...totals.failed);
   }
-  const status = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+  const status = failed.length === 0 && passed > 0 ? 0 : 1;
   if (process.send === undefined) {
-    console.log(`tests: ${totals.passed} passed, ${totals.failed} failed`);
+    // Named once more at the end: a ring's own list is hundreds of lines above.
+    for (const one of failed) console.log(`failed: ${one}`);
+    console.log(`tests: ${passed} passed, ${failed.length} failed`);
     process.exit(status);
   }
+  const totals: Totals = { passed, failed };
   process.send(totals, () => process.exit(status));
 }
 

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type DeclaredChanges, parseDeclaredChanges } from "../../data/declaredChanges";
 import { type Digest, digestOf, digestOfFiles, normaliseLineEnds } from "../../engine/files/digest";
@@ -8,6 +7,7 @@ import {
   readMigrations,
   throughMigration,
 } from "../../engine/files/migrationFolder";
+import { readTextIfThere } from "../../engine/files/readText";
 import { excerpt } from "../../engine/sql/sourceText";
 import { UserError } from "../../userError";
 
@@ -36,14 +36,15 @@ export async function readDeclarations(folder: string, through: string): Promise
   const mistakes: string[] = [];
   for (const { id } of migrations.filter(({ kind }) => kind === "phased")) {
     const shownPath = path.join(folder, id, integrityFile);
-    const text = await readIfThere(shownPath);
-    if (text === undefined) continue;
+    const found = await readTextIfThere(shownPath);
+    if (found === undefined) continue;
+    const text = normaliseLineEnds(found);
     const parsed = parseDeclaredChanges(text);
     for (const { message, offset } of parsed.mistakes) {
       const where = excerpt({ shownPath, text }, offset);
       mistakes.push(message, ...where.map((line) => `  ${line}`));
     }
-    if (parsed.changes) declared.push({ migration: id, changes: parsed.changes });
+    if (parsed.value) declared.push({ migration: id, changes: parsed.value });
     files.push({ path: `${id}/${integrityFile}`, digest: digestOf(text) });
   }
   if (mistakes.length === 0) return { migrations, declared, digest: digestOfFiles(files) };
@@ -52,13 +53,4 @@ export async function readDeclarations(folder: string, through: string): Promise
     mistakes,
     "correct the files named above",
   );
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return normaliseLineEnds(await readFile(file, "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

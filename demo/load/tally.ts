@@ -25,6 +25,16 @@ export interface Measured {
   /** Answers by the release that gave them. */
   readonly answeredBy: Readonly<Record<string, number>>;
   readonly firstErrors: readonly string[];
+  /** The longest answers, the longest first: where to look for what made the others slow too. */
+  readonly slowest: readonly Slow[];
+}
+
+/** A request that took long, `atSeconds` after the load began. */
+export interface Slow {
+  readonly atSeconds: number;
+  readonly phase: string;
+  readonly request: string;
+  readonly milliseconds: number;
 }
 
 /** A request that has ended. */
@@ -42,6 +52,7 @@ export interface Ended {
 const beforeAnyMark = "start";
 const quiet = "quiet";
 const mostErrorsTold = 10;
+const mostSlowTold = 20;
 const both: readonly Release[] = ["1.0.0", "2.0.0"];
 
 /** Keeps count of requests, phase by phase. Times are of performance.now(), in milliseconds. */
@@ -51,6 +62,7 @@ export class Tally {
   readonly #stalls = new StallWatch();
   readonly #answeredBy: Record<string, number> = {};
   readonly #firstErrors: string[] = [];
+  #slowest: Slow[] = [];
   #phase = beforeAnyMark;
   #retried = 0;
   #reloads = 0;
@@ -82,10 +94,25 @@ export class Tally {
     if (answer !== undefined) {
       this.#answeredBy[answer.release] = (this.#answeredBy[answer.release] ?? 0) + 1;
     }
+    const asked = `${request.method} ${request.path}`;
+    this.#noteSlow({
+      atSeconds: Math.round((due - this.#begun) / 100) / 10,
+      phase,
+      request: asked,
+      milliseconds: Math.round(now - due),
+    });
     if (!isFailed || this.#firstErrors.length >= mostErrorsTold) return;
     const at = ((now - this.#begun) / 1_000).toFixed(1);
     const why = answer === undefined ? failure : `${answer.status} ${answer.text.slice(0, 200)}`;
-    this.#firstErrors.push(`${at} s: ${request.method} ${request.path}: ${why ?? "no answer"}`);
+    this.#firstErrors.push(`${at} s: ${asked}: ${why ?? "no answer"}`);
+  }
+
+  #noteSlow(slow: Slow): void {
+    const least = this.#slowest[mostSlowTold - 1];
+    if (least !== undefined && slow.milliseconds <= least.milliseconds) return;
+    this.#slowest = [...this.#slowest, slow]
+      .sort((one, other) => other.milliseconds - one.milliseconds)
+      .slice(0, mostSlowTold);
   }
 
   get measured(): Measured {
@@ -106,6 +133,7 @@ export class Tally {
       byRelease: { "1.0.0": this.#sum(phases, ["1.0.0"]), "2.0.0": this.#sum(phases, ["2.0.0"]) },
       answeredBy: this.#answeredBy,
       firstErrors: this.#firstErrors,
+      slowest: this.#slowest,
     };
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Batch, runBatch } from "./backfillBatch";
+import { type Batch, nextRow, runBatch } from "./backfillBatch";
 import { type BackfillCursor, type KeyValues, readCursors, startCursors } from "./backfillCursor";
 import { keyRanges, stripesOf } from "./keyRanges";
 import { restingFor, type RestAfter } from "./pressure";
@@ -69,6 +69,15 @@ async function fillPart(
     try {
       ({ cursor, longest } = await fillNext(work, live, cursor, { size, stripes }));
     } catch (error) {
+      if (isAboutData(error)) {
+        // Halved until the batch is the one row that it fails for.
+        if (size > 1) {
+          size = Math.floor(size / 2);
+          continue;
+        }
+        const row = `row of ${live.table.shown}: ${await nextRow(work, live, cursor)}`;
+        throw explainSyncError(error, work, "filling the new columns", [row]);
+      }
       const waited = work.deadlines.lockSeconds;
       if (!isInTheWay(error) || Date.now() - tried > waited * 1000) {
         const extra = isInTheWay(error) ? [`Tried for ${waited} s.`] : [];
@@ -105,6 +114,11 @@ async function fillNext(
 function isInTheWay(error: unknown): boolean {
   const states: unknown[] = [sqlState.lockNotAvailable, sqlState.deadlockDetected];
   return states.includes(stateOf(error));
+}
+
+/** A value that an expression or a type does not take. */
+function isAboutData(error: unknown): boolean {
+  return stateOf(error)?.startsWith("22") === true;
 }
 
 async function begin(work: MigrationRun, live: LiveSync): Promise<BackfillCursor[]> {

@@ -71,6 +71,23 @@ export async function runBatch(
   return { cursor: moved, longest };
 }
 
+/** The row that comes next, by its key and for people: `id 3`. */
+export async function nextRow(
+  { run }: MigrationRun,
+  live: LiveSync,
+  cursor: BackfillCursor,
+): Promise<string> {
+  const { client } = run.session;
+  const after = afterOf(
+    live,
+    cursor,
+    (text) => client.escapeLiteral(text),
+    (name) => client.escapeIdentifier(name),
+  );
+  const { position } = await nextOf(client, live, cursor, after, 1);
+  return live.table.key.map(({ name }, index) => `${name} ${position?.[index] ?? ""}`).join(", ");
+}
+
 /** Where the cursor will be after `size` more rows. */
 async function nextOf(
   client: MigrationRun["run"]["session"]["client"],

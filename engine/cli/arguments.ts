@@ -42,6 +42,7 @@ Options
 
 export function readArguments(argv: readonly string[]): Arguments | "help" {
   const { values, positionals } = parse(argv);
+  ensureNoneEmpty(values);
   if (values.help === true) return "help";
   const [command, ...rest] = positionals;
   const takesId = isCommand(command) && commands[command].takesId === true;
@@ -98,6 +99,17 @@ function parse(argv: readonly string[]): ReturnType<typeof parseArgs<typeof opti
     const problem = error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error);
     throw new UsageError(problem, [], "npm run migrations -- --help");
   }
+}
+
+/** `--folder "$FOLDER"` without a value would be told as a folder without a name. */
+function ensureNoneEmpty(values: Record<string, unknown>): void {
+  const empty = Object.entries(values).find(([, value]) => [value].flat().includes(""));
+  if (empty === undefined) return;
+  throw new UsageError(
+    `--${empty[0]} is empty.`,
+    ["A variable without a value gives an empty text."],
+    "npm run migrations -- --help",
+  );
 }
 
 const options = {

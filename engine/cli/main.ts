@@ -15,7 +15,13 @@ async function connectTo(connectionString: string | undefined): Promise<Client> 
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
   });
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (error) {
+    // Without a password pg gives up and leaves the socket open: the process would wait with it.
+    client.connection.stream.destroy();
+    throw error;
+  }
   return client;
 }
 
@@ -65,6 +71,26 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/**
+ * Whoever reads may have seen enough, as in `apply | head -1`: what was asked for is done all the
+ * same, for half of a run helps nobody. A disk that is full is said, once, and is a failure.
+ */
+function keepGoingWithoutReader(): void {
+  let failed = false;
+  const lose = (error: NodeJS.ErrnoException): void => {
+    if (failed || error.code === "EPIPE") return;
+    failed = true;
+    const next = "free space where the output goes; npm run migrations -- status says what is done";
+    process.stderr.write(`The output cannot be written: ${error.message}.\n  Next: ${next}\n`);
+    process.once("exit", (code) => {
+      if (code === exitCode.ok) process.exitCode = exitCode.failure;
+    });
+  };
+  process.stdout.on("error", lose);
+  process.stderr.on("error", lose);
+}
+
+keepGoingWithoutReader();
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });

@@ -3,7 +3,7 @@ import type { FolderMistake } from "./migrationText";
 import { parse, type Mistake, type Statement } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
 import { repeatableMistakes } from "./repeatableRules";
-import { expressionsIn } from "./syncFile";
+import { expressionsIn, indexElementsIn } from "./syncFile";
 
 interface FileStatements {
   readonly statements: readonly Statement[];
@@ -41,7 +41,7 @@ async function parseFile(file: MigrationFile): Promise<FileStatements> {
   if ("mistake" in result) return { statements: [], mistakes: [inFile(file, result.mistake)] };
   const { statements } = result;
   if (statements.length === 0) {
-    const what = file.text.trim() === "" ? "is empty" : "holds comments only";
+    const what = file.text.trim() === "" ? "is empty" : "holds no statement";
     return {
       statements,
       mistakes: [[`${file.shownPath} ${what}.`, "Write a statement, or delete the file."]],
@@ -79,11 +79,29 @@ function checkMistakes(statements: readonly Statement[]): Mistake[] {
 async function expressionMistakes(file: MigrationFile): Promise<FolderMistake[]> {
   const mistakes: FolderMistake[] = [];
   for (const { key, text, offset } of expressionsIn(file)) {
-    const result = await parse(`SELECT (${text}\n)`);
+    // Without the parentheses, too: `a), (b` would end those that the triggers put around it.
+    let result = await parse(`SELECT ${text}`);
+    if (!("mistake" in result)) result = await parse(`SELECT (${text}\n)`);
     if (!("mistake" in result)) continue;
     mistakes.push([`${key}: ${result.mistake.problem}.`, ...excerpt(file, offset)]);
   }
+  // Else only the build of the index would find out, when all rows are filled.
+  for (const { key, text, offset } of indexElementsIn(file)) {
+    const result = await parse(`CREATE INDEX ON t (${text}\n)`);
+    if (!("mistake" in result) && isOneElement(result.statements)) continue;
+    const problem =
+      "mistake" in result ? result.mistake.problem : "is more than one column or expression";
+    mistakes.push([`${key}: ${problem}.`, ...excerpt(file, offset)]);
+  }
   return mistakes;
+}
+
+/** `city) WHERE (city > ''` ends the list of columns, and would be an index of its own kind. */
+function isOneElement([index, ...more]: readonly Statement[]): boolean {
+  if (index === undefined || more.length > 0 || !("IndexStmt" in index.tree)) return false;
+  const { indexParams, indexIncludingParams, options, whereClause } = index.tree.IndexStmt;
+  const others = [indexIncludingParams, options, whereClause];
+  return indexParams?.length === 1 && others.every((part) => part === undefined);
 }
 
 /** contract.sql, abort.sql and undo.sql are part of one short transaction that holds strong locks. */

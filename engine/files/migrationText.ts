@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { digestOf, normaliseLineEnds } from "./digest";
 import type { MigrationFile, Phase } from "./migration";
+import { readBytes } from "./readText";
 import { excerpt, type SourceText } from "../sql/sourceText";
 
 /** A mistake in a folder, as lines of a message: the problem, then where, then the fix. */
@@ -13,7 +13,7 @@ export async function readMigrationFile(
   file: { fullPath: string; shownPath: string; path: string; phase: Phase },
   mistakes: FolderMistake[],
 ): Promise<MigrationFile | undefined> {
-  const bytes = await readFile(file.fullPath);
+  const bytes = await readBytes(file.fullPath, file.shownPath);
   const { shownPath, path, phase } = file;
   const text = normaliseLineEnds(bytes.toString("utf8"));
   const mistake = mistakeInBytes({ shownPath, text }, bytes);

@@ -1,5 +1,5 @@
-import { z } from "zod";
-import { column, filling, table } from "./syncShape";
+import * as z from "zod";
+import { column, filling, isAnotherColumn, table } from "./syncShape";
 
 /** One value under another name, or of another type: kinds of which expressions are derived. */
 export interface SameValue {
@@ -18,6 +18,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 /** kind rename: the same value and type under another name. */
 export const renameShape = z
   .strictObject({ kind: z.literal("rename"), table, old: column, new: column, ...filling })
+  .refine(...isAnotherColumn)
   .transform(({ old, new: fresh, ...rest }) =>
     columnsOf(
       rest,
@@ -42,6 +43,7 @@ export const typeShape = z
     back: z.string().min(1).optional(),
     ...filling,
   })
+  .refine(...isAnotherColumn)
   .transform(({ old, new: fresh, type, using, back, ...rest }) =>
     columnsOf(
       rest,

@@ -1,5 +1,6 @@
-import { type Document, parseDocument } from "yaml";
-import { z } from "zod";
+import { parseDocument } from "yaml";
+import * as z from "zod";
+import { offsetIn, readYaml } from "../../yamlShape";
 import type { MigrationFile } from "./migration";
 import type { FolderMistake } from "./migrationText";
 import { renameShape, type SameValue, typeShape } from "./sameValueSync";
@@ -35,17 +36,26 @@ const columnShape = z
     };
     compare("forward", sync.new);
     compare("reverse", sync.old);
+    const names = [...sync.old, ...sync.new];
+    names.forEach((name, index) => {
+      if (names.indexOf(name) === index) return;
+      const at = index - sync.old.length;
+      const path = at < 0 ? ["old", index] : ["new", at];
+      context.addIssue({ code: "custom", path, message: `${name} is listed already` });
+    });
   });
 
 /** kind lookup: a row names a row of another table (old) and refers to it by id (new). */
-const lookupShape = z.strictObject({
-  kind: z.literal("lookup"),
-  table,
-  name: column,
-  id: column,
-  references: z.strictObject({ table, id: column, name: column }),
-  ...filling,
-});
+const lookupShape = z
+  .strictObject({
+    kind: z.literal("lookup"),
+    table,
+    name: column,
+    id: column,
+    references: z.strictObject({ table, id: column, name: column }),
+    ...filling,
+  })
+  .refine(({ name, id }) => name !== id, { path: ["id"], error: "is the name's column too" });
 
 /** kind fill: a new column whose default is another value for every row. */
 const fillShape = z
@@ -90,21 +100,10 @@ export interface SyncExpression {
 
 /** Parses a sync.yaml; every mistake with its place. */
 export function parseSyncFile(file: MigrationFile): { sync?: Sync; mistakes: FolderMistake[] } {
-  const document = parseDocument(file.text, { prettyErrors: false });
-  if (document.errors.length > 0) {
-    return {
-      mistakes: document.errors.map((error) => [error.message, ...excerpt(file, error.pos[0])]),
-    };
-  }
-  const content: unknown = document.toJS();
-  const result = shapeOf(content).safeParse(content);
-  if (result.success) return { sync: result.data, mistakes: [] };
+  const { value, mistakes } = readYaml(file.text, shapeOf);
   return {
-    mistakes: result.error.issues.map((issue) => {
-      const offset = offsetOf(document, issue.path);
-      const where = offset === undefined ? [file.shownPath] : excerpt(file, offset);
-      return [`${issue.path.map(String).join(".") || "sync.yaml"}: ${issue.message}`, ...where];
-    }),
+    ...(value && { sync: value }),
+    mistakes: mistakes.map(({ message, offset }) => [message, ...excerpt(file, offset)]),
   };
 }
 
@@ -126,15 +125,23 @@ export function expressionsIn(file: MigrationFile): SyncExpression[] {
       key: `${side}.${name}`,
       text,
       offset:
-        offsetOf(document, [side, name]) ??
-        offsetOf(document, [side === "forward" ? "using" : "back"]) ??
-        offsetOf(document, [side === "forward" ? "new" : "old"]) ??
+        offsetIn(document, [side, name]) ??
+        offsetIn(document, [side === "forward" ? "using" : "back"]) ??
+        offsetIn(document, [side === "forward" ? "new" : "old"]) ??
         0,
     })),
   );
 }
 
-function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
-  const node = path.length === 0 ? document.contents : document.getIn(path, true);
-  return (node as { range?: [number, number, number] } | undefined)?.range?.[0];
+/** What the indexes of a sync.yaml without mistakes are of. */
+export function indexElementsIn(file: MigrationFile): SyncExpression[] {
+  const { sync } = parseSyncFile(file);
+  const document = parseDocument(file.text);
+  return Object.entries(sync?.indexes ?? {}).flatMap(([name, elements]) =>
+    elements.map((text, index) => ({
+      key: `indexes.${name}.${index}`,
+      text,
+      offset: offsetIn(document, ["indexes", name, index]) ?? 0,
+    })),
+  );
 }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 export const column = z.string().min(1);
 export const table = z
@@ -19,3 +19,9 @@ export const filling = {
    */
   indexes: z.record(column, z.array(z.string().min(1)).min(1)).default({}),
 };
+
+/** Else the contract would archive the column that the new release uses. */
+export const isAnotherColumn: [
+  (sync: { old: string; new: string }) => boolean,
+  { path: PropertyKey[]; error: string },
+] = [(sync) => sync.old !== sync.new, { path: ["new"], error: "is the old column too" }];

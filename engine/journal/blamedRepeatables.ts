@@ -39,14 +39,22 @@ export async function blamedIn(client: Client, text: string): Promise<BlamedObje
 
 const aboutDependents = new Set<string>([sqlState.dependentObjects, sqlState.notSupported]);
 
+export function isAboutDependents(error: unknown): error is DatabaseError {
+  return error instanceof DatabaseError && aboutDependents.has(error.code ?? "");
+}
+
 /** What a person needs to know of a migration's statement that views and functions stand against. */
 export async function whatStandsAgainst(client: Client, error: unknown): Promise<string[]> {
-  if (!(error instanceof DatabaseError) || !aboutDependents.has(error.code ?? "")) return [];
-  const blamed = await blamedIn(client, `${error.message}\n${error.detail ?? ""}`);
-  return blamed.map(
+  return (await dependentsIn(client, error)).map(
     (one) =>
       `${one.object} is made by ${one.path}: apply that file without it first, or write ${dropOf(one)} before this statement, and the same run makes it again.`,
   );
+}
+
+/** The objects that an error names as those that depend on something. */
+export async function dependentsIn(client: Client, error: unknown): Promise<BlamedObject[]> {
+  if (!isAboutDependents(error)) return [];
+  return blamedIn(client, `${error.message}\n${error.detail ?? ""}`);
 }
 
 /** For people: `DROP VIEW public.stock_list`. */

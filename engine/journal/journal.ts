@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { ensureKnownVersion } from "./journalSchema";
 import type { Phase } from "../files/migration";
+import { brokenJournal, withWholeJournal } from "./wholeJournal";
 
 /** What a journal can say of a migration; `pending` is one without a row. */
 export type MigrationState =
@@ -73,7 +74,19 @@ interface JournalRow extends JournalIdentity {
 
 /** Reads the whole journal but the files' texts in one round trip. The journal must exist. */
 export async function readJournal(client: Client): Promise<Journal> {
-  const { rows } = await client.query<JournalRow>(`
+  const { rows } = await withWholeJournal(() => client.query<JournalRow>(wholeJournal));
+  const [row] = rows;
+  if (row === undefined) throw brokenJournal("stateful_cd.journal has no row");
+  ensureKnownVersion(row.version);
+  const migrations = row.migrations.map((migration) => ({
+    ...migration,
+    files: migration.files ?? [],
+    steps: migration.steps ?? [],
+  }));
+  return { ...row, migrations: new Map(migrations.map((migration) => [migration.id, migration])) };
+}
+
+const wholeJournal = `
     SELECT version, id, epoch::text, target, system_identifier AS "systemIdentifier",
            database_oid AS "databaseOid",
            (SELECT coalesce(json_agg(json_build_object(
@@ -90,17 +103,7 @@ export async function readJournal(client: Client): Promise<Journal> {
                                   'state', state) ORDER BY first_statement) AS list
                            FROM stateful_cd.steps GROUP BY migration) s ON s.migration = m.id
            ) AS migrations
-      FROM stateful_cd.journal`);
-  const [row] = rows;
-  if (row === undefined) throw new Error("stateful_cd.journal has no row");
-  ensureKnownVersion(row.version);
-  const migrations = row.migrations.map((migration) => ({
-    ...migration,
-    files: migration.files ?? [],
-    steps: migration.steps ?? [],
-  }));
-  return { ...row, migrations: new Map(migrations.map((migration) => [migration.id, migration])) };
-}
+      FROM stateful_cd.journal`;
 
 /** The journal, where there is one. */
 export async function findJournal(client: Client): Promise<Journal | undefined> {

@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { withTransaction } from "../session/transaction";
+import { withWholeJournal } from "./wholeJournal";
 
 /**
  * The journal's tables, as upgrades: entry N brings a journal from version N to N + 1. Entries are
@@ -206,7 +207,9 @@ export async function upgradeJournal(
       const found = await client.query("SELECT FROM pg_namespace WHERE nspname = 'stateful_cd'");
       if (found.rowCount === 0) await client.query("CREATE SCHEMA stateful_cd");
     }
-    for (const upgrade of upgrades.slice(version)) await client.query(upgrade);
+    for (const upgrade of upgrades.slice(version)) {
+      await withWholeJournal(() => client.query(upgrade));
+    }
     if (version === 0) {
       await client.query(
         `INSERT INTO stateful_cd.journal (version, epoch, target, system_identifier, database_oid)

@@ -6,6 +6,7 @@ import type { ObjectFacts } from "../schema/objectFacts";
 import type { Journal } from "./journal";
 import { keepsRepeatables } from "./journalSchema";
 import { fencedWrite, type Run } from "./journalWriter";
+import { withWholeJournal } from "./wholeJournal";
 
 /** An object as a repeatable file has left it. */
 export interface RecordedObject extends Pick<ObjectFacts, "kind" | "schema" | "name" | "table"> {
@@ -55,10 +56,12 @@ export async function readRepeatableRows(
   journal: Pick<Journal, "version"> | undefined,
 ): Promise<ReadonlyMap<string, AppliedRepeatable>> {
   if (journal === undefined || !keepsRepeatables(journal.version)) return new Map();
-  const { rows } = await client.query<AppliedRepeatable>(
-    `SELECT path, digest, objects, left_over AS "leftOver"
-       FROM (SELECT DISTINCT ON (path) * FROM stateful_cd.repeatables ORDER BY path, id DESC) last
-      WHERE digest IS NOT NULL`,
+  const { rows } = await withWholeJournal(() =>
+    client.query<AppliedRepeatable>(
+      `SELECT path, digest, objects, left_over AS "leftOver"
+         FROM (SELECT DISTINCT ON (path) * FROM stateful_cd.repeatables ORDER BY path, id DESC) last
+        WHERE digest IS NOT NULL`,
+    ),
   );
   return new Map(rows.map((row) => [row.path, row]));
 }

@@ -42,7 +42,8 @@ export async function tightestAccount(
     for (const { milliseconds, leavesIn } of stalls) {
       if (left + least <= budget) break;
       left -= milliseconds;
-      roomIn = leavesIn;
+      // Timers cut fractions and may be a millisecond early.
+      roomIn = Math.ceil(leavesIn) + 1;
     }
     return { table, spent, roomIn };
   });

@@ -16,6 +16,7 @@ export const sqlState = {
   foreignKeyViolation: "23503",
   readOnlyTransaction: "25006",
   noRight: "42501",
+  undefinedColumn: "42703",
   /** of a parameter: a role that does not exist, too */
   wrongValue: "22023",
   diskFull: "53100",

@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import { UserError } from "../../userError";
+import { explainConnectFailure } from "./connectFailure";
 import { explainConnectionError } from "./databaseErrors";
 
 /** Gives a fresh connected session; the caller decides how. The engine ends it. */
@@ -49,7 +50,7 @@ export async function withSession<T>(
   try {
     client = await connect();
   } catch (error) {
-    throw explainConnectionError(error);
+    throw explainConnectFailure(error);
   }
   const unread = { client, facts: undefined, lost: false };
   const session = { ...unread, isReset: false, hasHiddenCalls: true };

@@ -1,16 +1,13 @@
 import { strict as assert } from "node:assert";
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
-import { CustomObjectsApi } from "@kubernetes/client-node";
-import { labelsOf, partsOf } from "../../kube/clone/names";
+import { CustomObjectsApi } from "../../kube/clusterClient";
+import { labelsOf } from "../../kube/clone/names";
 import { aliasSnapshot, createContent, takeSnapshot } from "../../kube/clone/snapshots";
-import { hasNamespace, removeNamespace } from "../../kube/namespace";
-import { find, list, type Ref } from "../../kube/objects";
+import { removeNamespace } from "../../kube/namespace";
+import { find } from "../../kube/objects";
 import { deadlineIn, remove, waitFor } from "../../kube/waiting";
-import { repository } from "../../local/paths";
 import {
   ask,
   makeClaim,
@@ -26,7 +23,16 @@ import {
   startServer,
   stopServer,
 } from "../cloneScene";
-import { apply, eventually, identity, refusal } from "../pods";
+import {
+  assertNothingLeft,
+  cloneInputs,
+  createClone,
+  importClone,
+  removeClone,
+  removeImport,
+  sweep,
+} from "../maskedClone";
+import { apply, identity, refusal } from "../pods";
 import { adminContext, passwordsIn } from "../testStack";
 
 /** All steps in a run of all crashes (npm run test:clone), else one of each kind. */
@@ -46,102 +52,6 @@ const killedAfter =
         "teardown",
       ]
     : ["quarantine", "raw claim", "ownership"];
-
-type Inputs = ReturnType<typeof inputsOf>;
-
-function inputsOf(cloneId: string, changes: object = {}) {
-  return {
-    context,
-    cloneId,
-    deployer: "stateful-cd",
-    source: { namespace: production, claim: "database", serverImage },
-    quarantine: `bookkeeper-clq-${cloneId}`,
-    target: {
-      namespace: staging,
-      passwords: [
-        { role: "postgres", secret: "database", key: "superuser-password" },
-        { role: "pooler", secret: "database", key: "pooler-password" },
-        { role: "bookkeeper_owner", secret: "database", key: "owner-password" },
-      ],
-    },
-    loginRolesToDrop: "bookkeeper_app_",
-    allowUnmasked: true,
-    deadlineSeconds: 60,
-    ...changes,
-  };
-}
-
-const create = (inputs: object, killAt?: (line: string) => boolean) =>
-  runKind("maskedSnapshot", "create", [inputs], killAt);
-const destroy = (inputs: object) => runKind("maskedSnapshot", "delete", ["any", inputs]);
-
-async function sweep(...options: string[]): Promise<{ status: number; output: string }> {
-  const cli = path.join(repository, "dist", "kube", "clone", "cli.js");
-  try {
-    const args = [cli, "--context", context, ...options];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
-    return { status: 0, output: stdout + stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { status: code, output: stdout + stderr };
-  }
-}
-
-/** Everything of a clone but its finished snapshot, wherever it may lie. */
-async function partsLeft(inputs: Inputs): Promise<string[]> {
-  const clone = partsOf({
-    context: adminContext,
-    cloneId: inputs.cloneId,
-    sourceNamespace: production,
-    quarantine: inputs.quarantine,
-  });
-  await eventually("the end of the quarantine", 30, async () =>
-    (await hasNamespace(adminContext, inputs.quarantine)) ? undefined : true,
-  );
-  const volumes = await list(adminContext, "PersistentVolume");
-  const contents = await list(adminContext, "VolumeSnapshotContent");
-  const source = await find(adminContext, clone.sourceSnapshot);
-  return [
-    ...(source === undefined ? [] : ["source snapshot"]),
-    ...volumes
-      .filter(({ spec }) => spec?.claimRef?.namespace === inputs.quarantine)
-      .map(({ metadata }) => metadata?.name ?? ""),
-    ...contents
-      .filter(({ metadata, spec: { volumeSnapshotRef: to } }) => {
-        const ours = metadata?.labels?.["stateful-cd/clone"] === inputs.cloneId;
-        const bound = to.namespace === inputs.quarantine || to.name === `clone-${inputs.cloneId}`;
-        return (ours || bound) && metadata?.name !== clone.maskedContent.name;
-      })
-      .map(({ metadata }) => metadata?.name ?? ""),
-  ];
-}
-
-async function assertNothingLeft(inputs: Inputs): Promise<void> {
-  assert.deepEqual(await partsLeft(inputs), []);
-  assert.deepEqual(await orphansInStorage(), []);
-}
-
-/** What the program's DatabaseClone declares: the import of a finished clone. */
-async function importClone(cloneId: string): Promise<void> {
-  const name = `clone-${cloneId}`;
-  await apply(identity("program"), {
-    apiVersion: "snapshot.storage.k8s.io/v1",
-    kind: "VolumeSnapshot",
-    metadata: { name, namespace: staging },
-    spec: { source: { volumeSnapshotContentName: `bookkeeper-clq-${cloneId}-masked` } },
-  } as object);
-  const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: staging, name };
-  await waitFor(context, ref, deadlineIn(30), "ready", (found) =>
-    found?.status?.readyToUse === true ? true : undefined,
-  );
-}
-
-const removeImport = (cloneId: string) =>
-  remove(
-    context,
-    { kind: "VolumeSnapshot", namespace: staging, name: `clone-${cloneId}` },
-    deadlineIn(30),
-  );
 
 describe("a clone of production", function () {
   this.timeout(300_000);
@@ -176,10 +86,10 @@ describe("a clone of production", function () {
   });
 
   it("has all rows and the new passwords, while nothing raw is left", async () => {
-    const inputs = inputsOf("whole");
+    const inputs = cloneInputs("whole");
     const goods = "select count(*)::int as n, md5(string_agg(name, ',' order by id)) from goods";
     const before = await ask(serverAt(production, "database"), goods);
-    const made = await create(inputs);
+    const made = await createClone(inputs);
     assert.equal(made.status, 0, made.errors);
     logged.push(...made.lines);
     await assertNothingLeft(inputs);
@@ -231,7 +141,7 @@ describe("a clone of production", function () {
       deadlineIn(60),
     );
     await removeImport("whole");
-    const removed = await destroy(inputs);
+    const removed = await removeClone(inputs);
     assert.equal(removed.status, 0, removed.errors);
     await assertNothingLeft(inputs);
     assert.equal(
@@ -241,9 +151,9 @@ describe("a clone of production", function () {
   });
 
   it("is found by the next run, which makes nothing anew, and tells its outputs to a refresh", async () => {
-    const inputs = inputsOf("found");
-    const first = (await create(inputs)).outputs.outs as Record<string, unknown>;
-    const second = await create(inputs);
+    const inputs = cloneInputs("found");
+    const first = (await createClone(inputs)).outputs.outs as Record<string, unknown>;
+    const second = await createClone(inputs);
     assert.equal(second.status, 0, second.errors);
     const again = second.outputs.outs as Record<string, unknown>;
     assert.equal(again.snapshotHandle, first.snapshotHandle);
@@ -251,7 +161,7 @@ describe("a clone of production", function () {
     const read = await runKind("maskedSnapshot", "read", [inputs.quarantine, inputs]);
     const { props } = read.outputs as { props: Record<string, unknown> };
     assert.equal(props.snapshotHandle, first.snapshotHandle);
-    assert.equal((await destroy(inputs)).status, 0);
+    assert.equal((await removeClone(inputs)).status, 0);
     const gone = await runKind("maskedSnapshot", "read", [inputs.quarantine, inputs]);
     assert.deepEqual(gone.outputs, { id: "", props: {} });
     await assertNothingLeft(inputs);
@@ -259,22 +169,22 @@ describe("a clone of production", function () {
 
   for (const step of killedAfter) {
     it(`is finished by the next run when the first was killed after "${step}"`, async () => {
-      const inputs = inputsOf(`k-${step.replace(" ", "-")}`);
-      const killed = await create(inputs, (line) => line.includes(`: ${step}: `));
+      const inputs = cloneInputs(`k-${step.replace(" ", "-")}`);
+      const killed = await createClone(inputs, (line) => line.includes(`: ${step}: `));
       assert.equal(killed.status, null);
-      const next = await create(inputs);
+      const next = await createClone(inputs);
       assert.equal(next.status, 0, next.errors);
       await assertNothingLeft(inputs);
       assert.deepEqual(await sweep(), { status: 0, output: "sweep: 0 left\n" });
-      assert.equal((await destroy(inputs)).status, 0);
+      assert.equal((await removeClone(inputs)).status, 0);
       await assertNothingLeft(inputs);
     });
   }
 
   for (const step of killedAfter) {
     it(`is swept away when its run was killed after "${step}" and no other came`, async () => {
-      const inputs = inputsOf(`s-${step.replace(" ", "-")}`);
-      await create(inputs, (line) => line.includes(`: ${step}: `));
+      const inputs = cloneInputs(`s-${step.replace(" ", "-")}`);
+      await createClone(inputs, (line) => line.includes(`: ${step}: `));
       const swept = await sweep("--grace", "0");
       assert.equal(swept.status, 0, swept.output);
       assert.match(swept.output, /sweep: 0 left\n$/);
@@ -284,14 +194,14 @@ describe("a clone of production", function () {
   }
 
   it("is made twice at once without one disturbing the other, and a third of the same is told to wait", async () => {
-    const [one, two] = [inputsOf("one"), inputsOf("two")];
-    let third: Promise<Awaited<ReturnType<typeof create>>> | undefined;
+    const [one, two] = [cloneInputs("one"), cloneInputs("two")];
+    let third: Promise<Awaited<ReturnType<typeof createClone>>> | undefined;
     const results = await Promise.all([
-      create(one, (line) => {
-        if (line.includes(": quarantine: ")) third = create({ ...one, deadlineSeconds: 1 });
+      createClone(one, (line) => {
+        if (line.includes(": quarantine: ")) third = createClone({ ...one, deadlineSeconds: 1 });
         return false;
       }),
-      create(two),
+      createClone(two),
     ]);
     for (const { status, errors } of results) assert.equal(status, 0, errors);
     const refused = await third;
@@ -300,14 +210,14 @@ describe("a clone of production", function () {
       /^Cannot clone bookkeeper-cl-prod\/database: leftovers: Another run is at work on clone one\.\n {2}It is \S+ \(host\/process\)\.\n {2}Nothing was made\.\n {2}Next: wait until it has ended, then pulumi up$/,
     );
     for (const inputs of [one, two]) {
-      assert.equal((await destroy(inputs)).status, 0);
+      assert.equal((await removeClone(inputs)).status, 0);
       await assertNothingLeft(inputs);
     }
   });
 
   it("stays while it is imported, however long ago it was made, and is swept once nobody does", async () => {
-    const inputs = inputsOf("imported");
-    await create(inputs);
+    const inputs = cloneInputs("imported");
+    await createClone(inputs);
     await importClone("imported");
     assert.deepEqual(await sweep("--grace", "0"), { status: 0, output: "sweep: 0 left\n" });
     const content = { kind: "VolumeSnapshotContent", name: `${inputs.quarantine}-masked` } as const;
@@ -328,11 +238,11 @@ describe("a clone of production", function () {
       parameters: { [`${secret}-name`]: "nobody-has-it", [`${secret}-namespace`]: production },
     } as object);
     try {
-      const inputs = inputsOf("never", {
+      const inputs = cloneInputs("never", {
         snapshotClass: "bookkeeper-cl-never",
         deadlineSeconds: 5,
       });
-      const { status, errors } = await create(inputs);
+      const { status, errors } = await createClone(inputs);
       assert.equal(status, 1);
       assert.match(
         errors,
@@ -355,8 +265,8 @@ describe("a clone of production", function () {
       claim: "database",
       serverImage: "localhost/postgres:0",
     };
-    const inputs = inputsOf("no-image", { source, deadlineSeconds: 30 });
-    const { status, errors } = await create(inputs);
+    const inputs = cloneInputs("no-image", { source, deadlineSeconds: 30 });
+    const { status, errors } = await createClone(inputs);
     assert.equal(status, 1);
     assert.match(
       errors,
@@ -367,7 +277,7 @@ describe("a clone of production", function () {
 
   it("of a claim that is not there, or of a role that production lacks, is refused with the reason", async () => {
     const source = { namespace: production, claim: "nothing", serverImage };
-    const noClaim = await create(inputsOf("no-claim", { source }));
+    const noClaim = await createClone(cloneInputs("no-claim", { source }));
     assert.equal(
       noClaim.errors,
       "Cannot clone bookkeeper-cl-prod/nothing: preflight: There is no claim bookkeeper-cl-prod/nothing to clone.\n  Staging is made of production's data, so production comes first.\n  Nothing was made.\n  Next: pulumi up --stack prod",
@@ -376,9 +286,9 @@ describe("a clone of production", function () {
       namespace: staging,
       passwords: [{ role: "nobody", secret: "database", key: "owner-password" }],
     };
-    const noRole = inputsOf("no-role", { target });
+    const noRole = cloneInputs("no-role", { target });
     assert.match(
-      (await create(noRole)).errors,
+      (await createClone(noRole)).errors,
       /: open: Production's data could not be opened in bookkeeper-clq-no-role\.\n {2}The passwords of production could not be replaced\.\n(.*\n)* .*production has no role nobody, for which there is a password/,
     );
     await assertNothingLeft(noRole);
@@ -389,16 +299,16 @@ describe("a clone of production", function () {
       namespace: staging,
       passwords: [{ role: "postgres", secret: "other", key: "x" }],
     };
-    const inputs = inputsOf("no-secret", { target });
+    const inputs = cloneInputs("no-secret", { target });
     assert.match(
-      (await create(inputs)).errors,
+      (await createClone(inputs)).errors,
       /: verifiers: The Secret bookkeeper-cl-staging\/other has no password under "x" for role postgres\.\n/,
     );
     await assertNothingLeft(inputs);
   });
 
   it("is refused without consent to unmasked data, and where the cluster is out of reach", async () => {
-    const refused = await create(inputsOf("consent", { allowUnmasked: false }));
+    const refused = await createClone(cloneInputs("consent", { allowUnmasked: false }));
     assert.match(
       refused.errors,
       /^A clone would show production's data as it is in bookkeeper-cl-staging\.\n/,
@@ -406,7 +316,7 @@ describe("a clone of production", function () {
     const file = path.join(await mkdtemp(path.join(tmpdir(), "clone-")), "unreachable.kubeconfig");
     const reachable = await readFile((process.env.KUBECONFIG ?? "").split(":")[0] ?? "", "utf8");
     await writeFile(file, reachable.replace(/server: .*/, "server: https://127.0.0.1:1"));
-    const lost = await runKind("maskedSnapshot", "create", [inputsOf("lost")], undefined, file);
+    const lost = await runKind("maskedSnapshot", "create", [cloneInputs("lost")], undefined, file);
     assert.match(
       lost.errors,
       /^The cluster of context stateful-cd does not answer\.\n {2}address: https:\/\/127\.0\.0\.1:1\n {2}cause: .*127\.0\.0\.1:1/,
@@ -491,54 +401,5 @@ describe("a clone of production", function () {
     assert.equal(secrets.length, 7);
     const text = logged.join("\n");
     for (const secret of secrets) assert.ok(!text.includes(secret), "a password was printed");
-  });
-});
-
-describe("a rollback point", function () {
-  this.timeout(120_000);
-  const namespace = "bookkeeper-cl-rollback";
-  const claim = { kind: "PersistentVolumeClaim", namespace, name: "data" } as const;
-  const keep = async (releaseDigest: string) => {
-    const inputs = {
-      context,
-      namespace,
-      claim: "data",
-      releaseDigest,
-      keep: 3,
-      deadlineSeconds: 30,
-    };
-    const { status, errors, outputs } = await runKind("rollbackPoint", "create", [inputs]);
-    assert.equal(status, 0, errors);
-    return (outputs.outs as { snapshot: string }).snapshot;
-  };
-  const names = async () =>
-    (await list(context, "VolumeSnapshot", { namespace }))
-      .map(({ metadata }) => metadata?.name)
-      .sort();
-
-  before(() => makeNamespace(namespace));
-  after(async () => {
-    await removeNamespace(adminContext, namespace, 120);
-  });
-
-  it("is not taken where there is no data", async () => {
-    assert.equal(await keep("sha256:1"), "");
-  });
-
-  it("is taken once for a change, anew for every later one, and only the newest three are kept", async () => {
-    await makeClaim(namespace, "data", "64Mi");
-    await waitFor(context, claim, deadlineIn(30), "bound", (found) =>
-      found?.status?.phase === "Bound" ? true : undefined,
-    );
-    const first = await keep("sha256:1");
-    assert.match(first, /^before-[0-9a-f]{12}-1$/);
-    assert.equal(await keep("sha256:1"), first);
-    const second = await keep("sha256:2");
-    const third = await keep("sha256:1");
-    assert.equal(third, first.replace(/-1$/, "-3"));
-    assert.deepEqual(await names(), [first, second, third].sort());
-    const fourth = await keep("sha256:2");
-    assert.deepEqual(await names(), [second, third, fourth].sort());
-    assert.deepEqual(await orphansInStorage(), []);
   });
 });

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import { CoreV1Api } from "@kubernetes/client-node";
+import { CoreV1Api } from "../../kube/clusterClient";
 import { readClusterStatus } from "../../local/clusterStatus";
 import { kubeletSysctls } from "../../local/network";
 import { cachePaths, cacheRoot, repository, runtime } from "../../local/paths";

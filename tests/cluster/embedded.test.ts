@@ -9,7 +9,7 @@ import {
   CustomObjectsApi,
   Exec,
   RbacAuthorizationV1Api,
-} from "@kubernetes/client-node";
+} from "../../kube/clusterClient";
 import { inspectCluster } from "../../kube/preflight";
 import { readClusterStatus } from "../../local/clusterStatus";
 import { keyPair } from "../../local/certificates";

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiException } from "@kubernetes/client-node";
+import { ApiException } from "../../kube/clusterClient";
 import type { Client } from "pg";
 import { migration } from "../../components/dynamic/migration";
 import { chainDigest } from "../../engine/files/digest";
@@ -264,6 +264,23 @@ describe("a release", function () {
     assert.equal((await stack.outputs()).schemaVersion, "0002-slow");
     const [row] = await query(database, "select count(*)::int as rows from slow");
     assert.deepEqual(row, { rows: 1 });
+  });
+
+  it("has the views of repeatable/, shows in a refresh that one was replaced, and puts it right", async () => {
+    const database = await stack.database();
+    const stock = () => query(database, "select sum(quantity) > 0 as some from stock_list");
+    assert.deepEqual(await stock(), [{ some: true }]);
+    await query(
+      database,
+      "create or replace view stock_list as select ''::text as warehouse_name, 0::bigint as quantity",
+    );
+    assertOk(await run("refresh", "--yes"));
+    const preview = await run("preview");
+    assertOk(preview);
+    assert.match(preview.output, /Repeatables\s+schema-repeatable\s+update/);
+    assertOk(await up());
+    assert.deepEqual(await stock(), [{ some: true }]);
+    assertOk(await run("up", "--yes", "--skip-preview", "--expect-no-changes"));
   });
 
   it("names an image that is not there, and the release before keeps serving", async () => {

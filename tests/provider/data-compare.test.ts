@@ -46,9 +46,9 @@ describe("two databases with the same rows", () => {
     });
 
   const declaration = (text: string): DeclaredChanges => {
-    const { changes, mistakes } = parseDeclaredChanges(text);
-    assert.ok(changes, JSON.stringify(mistakes));
-    return changes;
+    const { value, mistakes } = parseDeclaredChanges(text);
+    assert.ok(value, JSON.stringify(mistakes));
+    return value;
   };
 
   describe("of one table", () => {

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, type ApplyOptions } from "../../engine/apply";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
@@ -98,12 +99,12 @@ describe("a statement that runs alone", () => {
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t");
     const builder = await database.connect();
     const built = builder.query("CREATE INDEX CONCURRENTLY t_a ON t (a)");
-    while ((await indexes()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await indexes()).length === 0) await sleep(20);
     folder.write("0001-a.sql", "CREATE INDEX CONCURRENTLY t_a ON t (a)");
     const told: Progress[] = [];
     const applied = apply({ onProgress: (progress) => told.push(progress) });
     while (!told.some(({ event }) => event === "waiting")) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     assert.match(
       told.find(({ event }) => event === "waiting")?.message ?? "",
@@ -122,7 +123,7 @@ describe("a statement that runs alone", () => {
     const told: Progress[] = [];
     const applied = apply({ onProgress: (progress) => told.push(progress) });
     while (!told.some(({ message }) => message.startsWith("waiting for pid"))) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     await other.query("COMMIT");
     await applied;
@@ -134,7 +135,10 @@ describe("a statement that runs alone", () => {
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t");
     folder.write("0001-a.sql", "CREATE INDEX CONCURRENTLY t_a ON t (a)");
     const failing = refusal({ buildDeadlineSeconds: 1 });
-    setTimeout(() => void reader.query("COMMIT"), 1500);
+    // Removing what the build has left waits for the reader, too.
+    while (!(await isBuilding())) await sleep(20);
+    while (await isBuilding()) await sleep(20);
+    await reader.query("COMMIT");
     const lines = (await failing)
       .replace(/pid \d+/g, "pid N")
       .replace(/for \d+ s/, "for S s")
@@ -151,12 +155,19 @@ describe("a statement that runs alone", () => {
     assert.deepEqual(await indexes(), []);
   });
 
+  const isBuilding = async (): Promise<boolean> =>
+    (
+      await database.query(
+        "SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'",
+      )
+    ).length > 0;
+
   /** A report on another table, whose snapshot is older than a second. */
   const oldReport = async () => {
     const reader = await database.connect({ application_name: "report" });
     await reader.query("CREATE TABLE other ()");
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM other");
-    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await sleep(1100);
     return reader;
   };
   const held =
@@ -171,7 +182,7 @@ describe("a statement that runs alone", () => {
         if (event === "waiting") told.push(message);
       },
     });
-    while (told.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (told.length < 2) await sleep(20);
     await reader.query("COMMIT");
     await applied;
     assert.match(told[0] ?? "", held);
@@ -220,11 +231,15 @@ describe("a statement that runs alone", () => {
     );
     const reader = await database.connect();
     await reader.query("BEGIN; SELECT * FROM p");
-    const other = await database.connect({ statement_timeout: 500 });
-    await assert.rejects(other.query("ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"));
-    assert.deepEqual(await database.query("SELECT inhdetachpending AS pending FROM pg_inherits"), [
-      { pending: true },
-    ]);
+    const other = await database.connect();
+    const detached = assert.rejects(other.query("ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"));
+    while ((await database.query("SELECT FROM pg_inherits WHERE inhdetachpending")).length === 0) {
+      await sleep(20);
+    }
+    await database.query(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE p DETACH%'",
+    );
+    await detached;
     await reader.query("COMMIT");
     folder.write("0001-a.sql", "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY");
     await apply();

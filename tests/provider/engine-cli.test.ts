@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import path from "node:path";
 import type { ApplyResult } from "../../engine/apply";
 import type { Plan } from "../../engine/plan";
@@ -239,6 +240,9 @@ describe("npm run migrations", () => {
     );
     const unknown = await runWith({}, ["plan", "--force"]);
     assert.deepEqual([unknown.code, unknown.stderr], [2, `Unknown option '--force'\n${next}`]);
+    const nobody = await runWith({}, ["contract", "--old-role", "reader", "--old-role", ""]);
+    const why = "A variable without a value gives an empty text.";
+    assert.deepEqual([nobody.code, nobody.stderr], [2, `--old-role is empty.\n  ${why}\n${next}`]);
     assert.equal((await runWith({}, ["--help"])).code, 0);
   });
 
@@ -263,6 +267,87 @@ describe("npm run migrations", () => {
       assert.notEqual(stderr, "");
       assert.equal(`${stdout}${stderr}`.includes("canary-secret"), false, stderr);
     }
+  });
+
+  it("says what mends a connection that fails the same way each time", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    const url = new URL(database.url);
+    const failure = async (change: (url: URL) => void, environment = {}) => {
+      const changed = new URL(url);
+      change(changed);
+      const args = ["status", "--folder", folder.path, "--database-url", changed.href];
+      const { code, stderr } = await runWith({ NODE_NO_WARNINGS: "1", ...environment }, args);
+      return [code, ...stderr.split("\n  ")];
+    };
+    const failed = "The connection to PostgreSQL failed.";
+    assert.deepEqual(
+      await failure(({ searchParams }) => {
+        searchParams.set("sslmode", "require");
+      }),
+      [
+        1,
+        failed,
+        "The server does not support SSL connections",
+        "Next: leave sslmode and PGSSLMODE out, or set up TLS on the server (ssl = on)\n",
+      ],
+    );
+    assert.deepEqual(await failure((one) => (one.password = "")), [
+      1,
+      failed,
+      "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string",
+      "Next: give the password in the URL or in PGPASSWORD\n",
+    ]);
+    assert.deepEqual(await failure((one) => (one.port = ""), { PGPORT: "none" }), [
+      1,
+      failed,
+      "Port should be >= 0 and < 65536. Received type number (NaN).",
+      "Next: correct the port in the URL or in PGPORT\n",
+    ]);
+    assert.deepEqual(
+      await failure(({ searchParams }) => {
+        searchParams.set("sslrootcert", "/none.pem");
+      }),
+      [
+        1,
+        failed,
+        "ENOENT: no such file or directory, open '/none.pem'",
+        "Next: correct the name of the certificate's file\n",
+      ],
+    );
+  });
+
+  it("finishes a run whose output nobody reads any more", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE menu (id int)");
+    folder.write("0002-b.sql", "SELECT pg_sleep(0.2)");
+    folder.write("0003-c.sql", "CREATE TABLE items (id int)");
+    const args = ["apply", "--database-url", database.url, "--folder", folder.path];
+    const child = spawn(process.execPath, [cli, ...args]);
+    let stderr = "";
+    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal((await database.query("SELECT FROM stateful_cd.migrations")).length, 3);
+  });
+
+  it("fails, after the run, when its output cannot be written", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE menu (id int)");
+    const args = ["apply", "--database-url", database.url, "--folder", folder.path];
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [cli, ...args], { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    let stderr = "";
+    child.stderr?.on("data", (data: Buffer) => (stderr += data.toString()));
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    assert.deepEqual(
+      [code, stderr],
+      [
+        1,
+        "The output cannot be written: ENOSPC: no space left on device, write.\n" +
+          "  Next: free space where the output goes; npm run migrations -- status says what is done\n",
+      ],
+    );
+    assert.equal((await database.query("SELECT FROM stateful_cd.migrations")).length, 1);
   });
 
   it("connects by libpq's own variables without --database-url", async () => {

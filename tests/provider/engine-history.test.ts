@@ -138,6 +138,31 @@ describe("the history of a database", () => {
     assert.match(plan.refusals[0] ?? "", /0001-a is applied, but its file is missing\./);
   });
 
+  for (const [change, cause] of [
+    ["DROP TABLE stateful_cd.files CASCADE", 'relation "stateful_cd.files" does not exist (42P01)'],
+    [
+      "ALTER TABLE stateful_cd.journal DROP COLUMN epoch CASCADE",
+      'column "epoch" does not exist (42703)',
+    ],
+    ["DELETE FROM stateful_cd.journal", "stateful_cd.journal has no row"],
+    ["DROP TABLE stateful_cd.journal CASCADE", 'relation "runs" already exists (42P07)'],
+  ] as const) {
+    it(`is not guessed after ${change}`, async () => {
+      await database.query(change);
+      folder.write("0004-d.sql", "CREATE TABLE d ()");
+      assert.equal(
+        await failureOf(apply, folder),
+        [
+          "UserError: The journal of this database, schema stateful_cd, is not as the engine made it.",
+          cause,
+          "It is the record of what was applied; without it nothing is run.",
+          "Next: bring the schema back from a backup: pg_restore --schema stateful_cd",
+        ].join("\n  "),
+      );
+      assert.deepEqual(await database.query("SELECT to_regclass('d') AS d"), [{ d: null }]);
+    });
+  }
+
   describe("in a copy of the database", () => {
     let copy: TestDatabase;
     beforeEach(async () => {

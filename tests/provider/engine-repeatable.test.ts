@@ -452,6 +452,29 @@ CREATE OR REPLACE TRIGGER touch BEFORE INSERT ON public.stock FOR EACH ROW EXECU
       assert.deepEqual(await applied(), []);
     });
 
+    it("are named where a statement of contract.sql fails for them", async () => {
+      folder.write("0002-name/contract.sql", "ALTER TABLE public.stock DROP COLUMN quantity;");
+      view("low", "SELECT id, quantity FROM public.stock");
+      await apply();
+      assert.equal(
+        await failureOf(contract, folder),
+        [
+          "UserError: Migration 0002-name failed: cannot drop column quantity of table stock because other objects depend on it (2BP01).",
+          "migrations/0002-name/contract.sql:1:1 (statement 1 of 1)",
+          "1 | ALTER TABLE public.stock DROP COLUMN quantity;",
+          "  | ^",
+          "detail: view low depends on column quantity of table stock",
+          "hint: Use DROP ... CASCADE to drop the dependent objects too.",
+          "view public.low is made by repeatable/low.sql: apply that file without it first.",
+          "Nothing of the contract was kept: its transaction was rolled back.",
+          "Next: correct migrations/0002-name/contract.sql, then run the same command again: it goes on where this stopped",
+        ].join("\n  "),
+      );
+      view("low", "SELECT id, name FROM public.stock");
+      assert.deepEqual(await applied(), ["repeatable/low.sql"]);
+      assert.deepEqual(await contract(), []);
+    });
+
     it("that use its new column are named to abort, which can wait for them", async () => {
       view("low", "SELECT id, name FROM public.stock");
       await apply();

@@ -197,17 +197,21 @@ describe("one value under another name or of another type", () => {
         message: "integer out of range",
       });
       await contract();
-      await database.query("UPDATE things SET b = 3000000000 WHERE id = 9");
+      await database.query("UPDATE things SET b = 3000000000 WHERE id = 309");
       assert.deepEqual(await columns(), [
         "_dropped_a integer DEFAULT 0",
         "b bigint NOT NULL DEFAULT (0)::bigint",
         "id integer NOT NULL",
       ]);
-      assert.match(
+      assert.equal(
         await failureOf(async () => undoMigration({ ...(await common()), id })),
-        /integer out of range/,
+        [
+          `UserError: Migration ${id} failed while filling the new columns: integer out of range (22003).`,
+          "row of public.things: id 309",
+          "Next: mend what is named above, then run the same command again",
+        ].join("\n  "),
       );
-      await database.query("UPDATE things SET b = 4 WHERE id = 9");
+      await database.query("UPDATE things SET b = 4 WHERE id = 309");
       await undoMigration({ ...(await common()), id });
       await follow([["UPDATE things SET a = 6 WHERE id = 9", 6, "6"]]);
     });

@@ -93,7 +93,7 @@ describe("a run that meets others at a table", () => {
     await apply();
     await database.query(
       `INSERT INTO stateful_cd.stalls (relation, milliseconds, epoch, stalled_at)
-       VALUES ('public.t', 1000, 1, now() - interval '59 minutes 58 seconds')`,
+       VALUES ('public.t', 1000, 1, now() - interval '59 minutes 56 seconds')`,
     );
     folder.write("0002-b.sql", "ALTER TABLE t ADD b int");
     const { told, onProgress } = at(0, () => Promise.resolve());
@@ -119,11 +119,12 @@ describe("a run that meets others at a table", () => {
 
   it("is not repeated when somebody cancels it", async () => {
     folder.write("0001-a.sql", "ALTER TABLE t ADD b int;\nSELECT pg_sleep(30);");
-    const { onProgress } = at(2, async () => {
-      await sleep(300);
-      await database.query(
-        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND datname = current_database()",
+    const cancel = () =>
+      database.query(
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND state = 'active'",
       );
+    const { onProgress } = at(2, async () => {
+      while ((await cancel()).length === 0) await sleep(20);
     });
     assert.deepEqual((await failureOf(() => apply({ onProgress }), folder)).split("\n  "), [
       "UserError: Migration 0001-a failed: canceling statement due to user request (57014).",

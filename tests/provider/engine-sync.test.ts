@@ -242,6 +242,18 @@ ${more}`;
         "  |                                         ^",
       ],
     ],
+    [
+      "an expression that names a column of its own side",
+      functions,
+      sync().replace("public.last_of(name)", "first || name"),
+      [
+        'forward.last: column "first" does not exist.',
+        "migrations/0002-names/sync.yaml:4:48",
+        "4 | forward: { first: public.first_of(name), last: first || name }",
+        "  |                                                ^",
+        "forward sees name of the same row, and no other column.",
+      ],
+    ],
   ];
   for (const [name, expand, yaml, problems] of refusals) {
     it(`refuses ${name}`, async () => {

@@ -180,6 +180,9 @@ describe("the load", function () {
     assert.ok(measured.p99Ms > 500, String(measured.p99Ms));
     const { quiet } = measured.byPhase;
     assert.ok(quiet !== undefined && quiet.p50Ms < measured.p99Ms);
+    const [slowest] = measured.slowest;
+    assert.ok(slowest?.phase === "up" && slowest.milliseconds >= 600);
+    assert.match(slowest.request, /^(GET|POST|PATCH|DELETE) \/api\//);
     assert.ok(measured.requests > 100);
   });
 

@@ -101,6 +101,7 @@ describe("the page of release 2.0.0, in a real browser", function () {
     await goTo(page, "Warehouses");
     await page.getByRole("heading", { name: "St. Louis, MO #3", exact: true }).waitFor();
     await page.getByRole("link", { name: "See stock in Boston, GA" }).click();
+    await settled(page);
     await page.locator("#shown", { hasText: "that is all" }).waitFor();
     assert.deepEqual(await places(page), ["Boston, GA"]);
     assert.deepEqual(browser.complaints, []);

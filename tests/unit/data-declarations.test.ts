@@ -74,7 +74,7 @@ dropped: [old]
   const mistakes: [text: string, ...lines: string[]][] = [
     [
       "tables:\n  menu:\n    chagned: {}\n",
-      'tables.menu: Unrecognized key: "chagned"',
+      "tables.menu.chagned: is not known here",
       "  migrations/0001-a/integrity.yaml:3:5",
       "  3 |     chagned: {}",
       "    |     ^",
@@ -88,10 +88,17 @@ dropped: [old]
     ],
     [
       "",
-      "integrity.yaml: Invalid input: expected object, received null",
+      "Invalid input: expected object, received null",
       "  migrations/0001-a/integrity.yaml:1:1",
       "  1 | ",
       "    | ^",
+    ],
+    [
+      "dropped: *columns",
+      "Unresolved alias (the anchor must be set before the alias): columns",
+      "  migrations/0001-a/integrity.yaml:1:10",
+      "  1 | dropped: *columns",
+      "    |          ^",
     ],
     [
       "dropped: [a\nb: 1",

@@ -151,7 +151,7 @@ describe("a migrations folder", () => {
     [
       "a file of comments",
       "-- later\n/* perhaps */ ;\n",
-      ["migrations/0001-a.sql holds comments only.", "  Write a statement, or delete the file."],
+      ["migrations/0001-a.sql holds no statement.", "  Write a statement, or delete the file."],
     ],
     [
       "a byte-order mark",
@@ -351,6 +351,109 @@ describe("a migrations folder", () => {
       '  4 | forward: { b: "lower(a" }',
       "    |               ^",
     ]);
+  });
+
+  it("refuses an expression that would end the parentheses around it", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    for (const [expression, problem] of [
+      ["a), (b", 'syntax error at or near ")"'],
+      ["a); DROP TABLE w; --", 'syntax error at or near ")"'],
+      ["a FROM w", 'syntax error at or near "FROM"'],
+      ["a /* ", 'unterminated /* comment at or near "/* "'],
+    ] as const) {
+      folder.write(
+        "0001-a/sync.yaml",
+        `table: w\nold: [a]\nnew: [b]\nforward: { b: "${expression}" }\nreverse: { a: b }\n`,
+      );
+      assert.equal((await mistake())[0], `forward.b: ${problem}.`);
+    }
+  });
+
+  it("shows a mistake in what an index of sync.yaml is of", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    folder.write(
+      "0001-a/sync.yaml",
+      "kind: rename\ntable: w\nold: a\nnew: b\nindexes: { i: [b DESC, lower(b] }\n",
+    );
+    assert.deepEqual(await mistake(), [
+      "indexes.i.1: syntax error at end of input.",
+      "  migrations/0001-a/sync.yaml:5:24",
+      "  5 | indexes: { i: [b DESC, lower(b] }",
+      "    |                        ^",
+    ]);
+  });
+
+  it("refuses an index of sync.yaml that says more than what it is of", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    for (const element of ["b) WHERE (b > ''", "b, c", "b) INCLUDE (c", "b); DROP TABLE (w"]) {
+      const elements = JSON.stringify([element]);
+      folder.write(
+        "0001-a/sync.yaml",
+        `kind: rename\ntable: w\nold: a\nnew: b\nindexes: { i: ${elements} }\n`,
+      );
+      const isSyntax = element.includes("DROP");
+      const problem = isSyntax
+        ? 'syntax error at or near "("'
+        : "is more than one column or expression";
+      assert.equal((await mistake())[0], `indexes.i.0: ${problem}.`);
+    }
+  });
+
+  it("refuses a column of sync.yaml that is old and new at once, or listed twice", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    const both = "forward: { a: a }\nreverse: { a: a }\n";
+    for (const [text, problem, place] of [
+      [`table: w\nold: [a]\nnew: [a]\n${both}`, "new.0: a is listed already", "3:7"],
+      [`table: w\nold: [a, a]\nnew: [b]\n${both}`, "old.1: a is listed already", "2:10"],
+      ["kind: rename\ntable: w\nold: a\nnew: a\n", "new: is the old column too", "4:6"],
+      ["kind: type\ntable: w\nold: a\nnew: a\ntype: int\n", "new: is the old column too", "4:6"],
+      [
+        "kind: lookup\ntable: w\nname: a\nid: a\nreferences: { table: r, id: id, name: n }\n",
+        "id: is the name's column too",
+        "4:5",
+      ],
+    ] as const) {
+      folder.write("0001-a/sync.yaml", text);
+      const message = await refusal();
+      const expected = `${problem}\n    migrations/0001-a/sync.yaml:${place}\n`;
+      assert.equal(message.includes(expected), true, message);
+    }
+  });
+
+  it("shows an alias of a sync.yaml or policy.yaml that has no anchor", async () => {
+    folder.write("0001-a/expand.sql", "SELECT 1");
+    folder.write("0001-a/sync.yaml", "table: *warehouses\n");
+    const problem = "Unresolved alias (the anchor must be set before the alias): warehouses";
+    assert.deepEqual(await mistake(), [
+      problem,
+      "  migrations/0001-a/sync.yaml:1:8",
+      "  1 | table: *warehouses",
+      "    |        ^",
+    ]);
+    folder.write("policy.yaml", "lateFiles: *warehouses\n");
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: migrations/policy.yaml is not a policy.",
+        problem,
+        "migrations/policy.yaml:1:12",
+        "1 | lateFiles: *warehouses",
+        "  |            ^",
+        "Next: correct migrations/policy.yaml",
+      ].join("\n  "),
+    );
+  });
+
+  it("says when policy.yaml cannot be read", async () => {
+    folder.write("policy.yaml/0001-a.sql", "SELECT 1");
+    assert.equal(
+      await refusal(),
+      [
+        "UserError: migrations/policy.yaml cannot be read.",
+        "EISDIR: illegal operation on a directory, read",
+        "Next: make it a file that you may read, or remove it",
+      ].join("\n  "),
+    );
   });
 
   it("reports all mistakes of a folder at once", async () => {

@@ -218,7 +218,7 @@ ALTER VIEW v OWNER TO postgres; ALTER FUNCTION f OWNER TO postgres;`,
 
   const texts: [what: string, text: string, problem: string][] = [
     ["an empty file", "", "migrations/repeatable/a.sql is empty."],
-    ["comments only", "-- later", "migrations/repeatable/a.sql holds comments only."],
+    ["comments only", "-- later", "migrations/repeatable/a.sql holds no statement."],
     [
       "a byte-order mark",
       "\ufeffSELECT 1",

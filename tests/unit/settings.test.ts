@@ -1,4 +1,7 @@
 import { strict as assert } from "node:assert";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { loadSettings } from "../../settings";
 import { UserError } from "../../userError";
@@ -93,6 +96,36 @@ describe("settings", () => {
         "Next: pulumi config set release <one of these>",
       ].join("\n  "),
     );
+  });
+
+  it("show every mistake of a release's file at its place", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "releases-"));
+    const file = path.join(folder, "3.0.0.yaml");
+    const text = readFileSync("releases/2.0.0.yaml", "utf8")
+      .replace(/^version: .*/m, "version: 3.0.0")
+      .replace(/^frontend: .*/m, "frontend: latest")
+      .replace(/^( *)last: /m, "$1list: ");
+    writeFileSync(file, text);
+    const placeOf = (words: string): string[] => {
+      const line = text.slice(0, text.indexOf(words)).split("\n").length;
+      const column = words.indexOf(":") + 3;
+      return [`${file}:${line}:${column}`, `${line} | ${words}`];
+    };
+    try {
+      const message = mistakesWith({ release: "3.0.0", releases: folder });
+      for (const expected of [
+        `${file} is not a release.`,
+        "frontend: must be an image with a tag or a digest, like registry/name:1.0.0",
+        ...placeOf("frontend: latest"),
+        `migrations.last: is missing\n  ${placeOf("folder: ")[0]?.replace(/\d+$/, "3") ?? ""}`,
+        "migrations.list: is not known here",
+        `Next: edit ${file}`,
+      ]) {
+        assert.equal(message.includes(expected), true, `${expected}\n---\n${message}`);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("never take a release's name for a path", () => {

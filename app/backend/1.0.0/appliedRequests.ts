@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { Problem } from "../../service/1.0.0/problem";
 import type { Database, Query, Work } from "./database";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type FieldError, Problem } from "../../service/1.0.0/problem";
 
 /** The largest value of PostgreSQL's integer, which quantities are kept in. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { type Receipt, writeOnce } from "./appliedRequests";
 import type { Database, Query } from "./database";
 import { idInPath, parse, text } from "./input";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Query } from "./database";
 import { anyText, type ListSource, type Page, pageQuery, readPage } from "./keysetPage";
 

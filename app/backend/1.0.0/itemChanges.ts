@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Problem } from "../../service/1.0.0/problem";
 import type { Receipt } from "./appliedRequests";
 import type { Query } from "./database";

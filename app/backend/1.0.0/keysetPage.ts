@@ -1,5 +1,5 @@
 import type { QueryResultRow } from "pg";
-import { z } from "zod";
+import * as z from "zod";
 import { Problem } from "../../service/1.0.0/problem";
 import type { Query } from "./database";
 import { mostQuantity } from "./input";

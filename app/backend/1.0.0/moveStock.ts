@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Receipt } from "./appliedRequests";
 import type { Query } from "./database";
 import { mostQuantity, text, whole } from "./input";

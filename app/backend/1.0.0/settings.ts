@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { readableFile, required, serviceSettings, wholeNumber } from "../../service/1.0.0/settings";
 
 export const backendSettings = serviceSettings.extend({

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { Problem } from "../../service/1.0.0/problem";
 import { type Receipt, writeOnce } from "./appliedRequests";
 import { type Contact, contactChange, newContact } from "./contact";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { text } from "../1.0.0/input";
 import { Problem } from "../../service/1.0.0/problem";
 import type { Address } from "./formatAddress";

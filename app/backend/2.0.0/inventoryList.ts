@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Query } from "../1.0.0/database";
 import { anyText, type ListSource, type Page, pageQuery, readPage } from "../1.0.0/keysetPage";
 import type { Address } from "./formatAddress";

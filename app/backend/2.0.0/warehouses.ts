@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { type Receipt, writeOnce } from "../1.0.0/appliedRequests";
 import { type Contact, contactChange, newContact } from "../1.0.0/contact";
 import type { Database, Query } from "../1.0.0/database";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { required, serviceSettings } from "../../service/1.0.0/settings";
 
 export const frontendSettings = serviceSettings.extend({

@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 
 /** A whole number written in decimal digits, between `least` and `most`, or the default. */
 export function wholeNumber(least: number, most: number, byDefault: number) {
