@@ -20,12 +20,10 @@ export interface BackendArgs {
  */
 export class Backend extends pulumi.ComponentResource {
   /**
-   * Where this release's frontend reaches it, e.g. http://backend-1-0-0:8080: known once the schema
-   * is there and checked, so that a frontend may start beside its backend and never before that.
+   * Where this release's frontend reaches it, e.g. http://backend-1-0-0:8080: known once it serves.
+   * Who needs it comes after it, and goes before it: a backend never leaves a frontend alone.
    */
   readonly url: pulumi.Output<string>;
-  /** The release, known once it serves. */
-  readonly serving: pulumi.Output<string>;
 
   constructor(name: string, args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Backend", name, {}, opts);
@@ -57,14 +55,11 @@ export class Backend extends pulumi.ComponentResource {
         secret: { name: login.secret, mountPath: credentials },
         clients: ["frontend"],
         calls: ["pooler"],
-        // Longer than the frontends', for both are told to go at once.
-        shutdownDelaySeconds: 8,
       },
       { parent: this },
     );
-    const host = settledWith(service.metadata.name, args.schemaVersion);
+    const host = settledWith(service.metadata.name, workload.serving);
     this.url = pulumi.interpolate`http://${host}:${httpPort}`;
-    this.serving = workload.serving;
-    this.registerOutputs({ url: this.url, serving: this.serving });
+    this.registerOutputs({ url: this.url });
   }
 }

@@ -9,8 +9,8 @@ export interface FrontendArgs {
   readonly images: { readonly frontend: string };
   readonly release: string;
   readonly replicas: number;
-  /** The same release's backend: where it is inside the cluster, and when it serves. */
-  readonly backend: { readonly url: pulumi.Input<string>; readonly serving: pulumi.Input<string> };
+  /** The same release's backend: where it is inside the cluster, known once it serves. */
+  readonly backend: { readonly url: pulumi.Input<string> };
   /** The URL that people use, where the cluster cannot tell. */
   readonly address?: string | undefined;
   /** Serve the page on each node at this port (30000 to 32767); otherwise inside the cluster only. */
@@ -21,7 +21,7 @@ const app = "frontend";
 
 /**
  * The page people use; it passes their requests on to its release's backend. Its public Service
- * moves to a release when its pages and its backend are ready, in one step: a page never meets pods of two.
+ * moves to a release when its pages are ready, and they come after its backend, in one step: a page never meets pods of two.
  */
 export class Frontend extends pulumi.ComponentResource {
   /** Where people reach whichever release serves; inside the cluster, if nothing else is known. */
@@ -43,17 +43,15 @@ export class Frontend extends pulumi.ComponentResource {
         env: { BACKEND_URL: args.backend.url },
         clients: "anyone",
         calls: ["backend"],
-        shutdownDelaySeconds: 5,
       },
       { parent: this },
     );
-    const served = settledWith(release, workload.serving, args.backend.serving);
     const service = new k8s.core.v1.Service(
       `${name}-public`,
       {
         metadata: metadataOf(app, namespace, unawaited),
         spec: {
-          selector: labelsOfRelease(app, served),
+          selector: labelsOfRelease(app, workload.serving),
           type: nodePort === undefined ? "ClusterIP" : "NodePort",
           ports: [
             {

@@ -31,16 +31,13 @@ export interface HttpWorkloadArgs {
   readonly clients: readonly string[] | "anyone";
   /** App labels that it connects to. */
   readonly calls: readonly string[];
-  /**
-   * How long a pod that is going away still serves: Services take a moment to stop sending to it,
-   * and what stands in front of it may be going away as well.
-   */
-  readonly shutdownDelaySeconds: number;
 }
 
 /** Where the pods of every HTTP workload listen. */
 export const httpPort = 8080;
 const user = 10001;
+/** A pod that is going away serves on this long: Services take a moment to stop sending to it. */
+const shutdownDelayMs = 4_000;
 
 /**
  * A release of a stateless HTTP server: Deployment and NetworkPolicy of its own. The next release
@@ -87,7 +84,7 @@ function podOf(args: HttpWorkloadArgs): k8s.types.input.core.v1.PodSpec {
   const env = {
     PORT: String(httpPort),
     RELEASE: args.release,
-    SHUTDOWN_DELAY_MS: String(args.shutdownDelaySeconds * 1000),
+    SHUTDOWN_DELAY_MS: String(shutdownDelayMs),
     ...args.env,
   };
   return {

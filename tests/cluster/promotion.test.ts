@@ -2,6 +2,8 @@ import { strict as assert } from "node:assert";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { V1Pod } from "@kubernetes/client-node";
 import { checkHistory } from "../../demo/load/checkHistory";
 import { startLoad } from "../../demo/load/load";
 import { loadCluster } from "../../kube/client";
@@ -178,13 +180,15 @@ describe("a change on its way to production", function () {
     assert.deepEqual(await serving(prod), ["2.0.0"]);
   });
 
-  it("goes back to the release before, and forward again", async () => {
+  it("goes back to the release before, and forward again, and no frontend outlives its backend", async () => {
+    const lonelyFrontends = watchForLonelyFrontends(prod);
     await prod.setConfig({ release: "1.0.0" });
     assertOk(await prod.run(...up));
     assert.deepEqual(await serving(prod), ["1.0.0"]);
     await prod.setConfig({ release: "2.0.0" });
     assertOk(await prod.run(...up));
     assert.deepEqual(await serving(prod), ["2.0.0"]);
+    assert.deepEqual(await lonelyFrontends(), []);
   });
 
   it("gives up the old columns once no page uses them, and nobody has lost a request or a write", async () => {
@@ -258,13 +262,39 @@ function assertOk(result: PulumiResult): void {
 
 /** The releases whose pods the public Service sends people to. */
 async function serving(stack: TestStack): Promise<string[]> {
+  const pods = await podsOf(stack, "frontend");
+  return releasesOf(pods.filter(({ metadata }) => metadata?.deletionTimestamp === undefined));
+}
+
+/** Looks for releases that have pods of frontends and none of backends; called, it ends and names them. */
+function watchForLonelyFrontends(stack: TestStack): () => Promise<string[]> {
+  const lonely = new Set<string>();
+  const ended = new AbortController();
+  const watching = (async () => {
+    while (!ended.signal.aborted) {
+      // Frontends first: what starts or goes between the two questions is then never taken for lonely.
+      const frontends = releasesOf(await podsOf(stack, "frontend"));
+      const backends = releasesOf(await podsOf(stack, "backend"));
+      const alone = frontends.filter((release) => !backends.includes(release));
+      for (const release of alone) lonely.add(release);
+      await pause(200);
+    }
+  })();
+  return async () => {
+    ended.abort();
+    await watching;
+    return [...lonely];
+  };
+}
+
+async function podsOf({ namespace }: TestStack, app: string): Promise<V1Pod[]> {
   const { core } = loadCluster(adminContext);
-  const { items } = await core.listNamespacedPod({
-    namespace: stack.namespace,
-    labelSelector: "app.kubernetes.io/name=frontend",
-  });
-  const alive = items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
+  const labelSelector = `app.kubernetes.io/name=${app}`;
+  return (await core.listNamespacedPod({ namespace, labelSelector })).items;
+}
+
+function releasesOf(pods: readonly V1Pod[]): string[] {
   return [
-    ...new Set(alive.map(({ metadata }) => metadata?.labels?.["app.kubernetes.io/version"] ?? "")),
+    ...new Set(pods.map(({ metadata }) => metadata?.labels?.["app.kubernetes.io/version"] ?? "")),
   ];
 }

@@ -159,16 +159,6 @@ describe("the servers' life", function () {
     assert.equal(await stopped, 0);
   });
 
-  it("waits for a longer quiet where its delay is longer, for its callers go at the same time", async () => {
-    const backend = await startBackend({ ...environment, SHUTDOWN_DELAY_MS: "8000" });
-    const stopped = backend.stop();
-    await pause(5_000);
-    assert.equal((await call(`${backend.url}/api/menu`)).status, 200);
-    await pause(3_400);
-    assert.equal((await call(`${backend.url}/api/menu`)).status, 200);
-    assert.equal(await stopped, 0);
-  });
-
   it("repeats no unrepeatable write that may have reached the backend", async () => {
     const seen: string[] = [];
     const backend = http.createServer((request) => {

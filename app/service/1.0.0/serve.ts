@@ -4,7 +4,8 @@ import type { ServiceSettings } from "./settings";
 
 /** Requests that are still unfinished this many milliseconds after the end of accepting are cut off. */
 const graceMs = 20_000;
-/** Whoever calls this server may be going away as well, and slowly: it serves until they are quiet. */
+/** Who kept a connection learns with its next answer that it has to leave: it serves until none asks. */
+const quietMs = 2_000;
 const longestQuietWaitMs = 10_000;
 
 /**
@@ -24,11 +25,9 @@ export async function serve(
   app.log.info({ signal: await signal, delayMs: SHUTDOWN_DELAY_MS }, "draining");
   drain();
   await sleep(SHUTDOWN_DELAY_MS);
-  // Who is called by others has the longer delay, and waits for a longer quiet than they do: with
-  // the same one it has gone while they still get a request now and then.
-  const quietMs = SHUTDOWN_DELAY_MS / 2;
   const deadline = Date.now() + longestQuietWaitMs;
-  while (unaskedMs() < quietMs && Date.now() < deadline) await sleep(100);
+  while (unaskedMs() < Math.min(quietMs, SHUTDOWN_DELAY_MS) && Date.now() < deadline)
+    await sleep(100);
   const cutOff = setTimeout(() => {
     app.log.error("cutting off unfinished requests");
     app.server.closeAllConnections();
