@@ -1,6 +1,6 @@
 import { UserError } from "../userError";
 import { takeBackExpand } from "./contracting/abortPlan";
-import { runEndingFile } from "./contracting/endingFile";
+import { endingOf } from "./contracting/endingFile";
 import type { MigrationRun } from "./journal/fileContext";
 import { blamedIn, dropOf } from "./journal/blamedRepeatables";
 import type { Journal, MigrationState } from "./journal/journal";
@@ -11,6 +11,7 @@ import { StillBlocked } from "./locks/stillBlocked";
 import { onMigration, type OneMigrationOptions, type Standing } from "./oneMigration";
 import { sqlState } from "./session/databaseErrors";
 import { resetSession } from "./session/session";
+import { together } from "./session/together";
 import { inShortLocks } from "./sync/syncDdl";
 import { findSyncRemains } from "./sync/syncRemains";
 
@@ -79,15 +80,13 @@ async function takeBack(work: MigrationRun, { journal, state }: Standing): Promi
       : [`LOCK TABLE ${remains.tables.join(", ")} IN ACCESS EXCLUSIVE MODE`];
   const path = `SELECT set_config('search_path', ${client.escapeLiteral(facts.searchPath)}, true)`;
   const back = "SET LOCAL search_path = pg_catalog, pg_temp";
+  const ending = await endingOf(work, file);
   try {
     await inShortLocks(
       work,
       "taking back what expand.sql has made",
       [...locks, ...remains.statements, path, ...derived, back],
-      async () => {
-        if (file !== undefined) await runEndingFile(work, file);
-        await forgetWork(run, id);
-      },
+      () => together(ending, () => forgetWork(run, id)),
     );
   } catch (error) {
     throw await givenUp(work, error, state, applied?.reason ?? null);

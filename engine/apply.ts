@@ -9,6 +9,7 @@ import type { Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
 import type { Repeatable } from "./files/repeatable";
+import { ensureNamesKnown } from "./preparing/ensureNamesKnown";
 import { recordSchema } from "./journal/recordedSchema";
 import { applyRepeatables, ensureRepeatable } from "./repeatable/apply";
 import { isAnyDue } from "./repeatable/standing";
@@ -78,6 +79,7 @@ export async function applyMigrations(options: ApplyOptions): Promise<ApplyResul
     const isAtHome = found === undefined || originOf(found, session, target) === undefined;
     if (pending.length === 0 && !isDue && isAtHome) return resultOf(asked, found);
     await ensureRunnable(pending);
+    await ensureNamesKnown(session.client, pending);
     if (isDue) await ensureRepeatable(repeatables ?? []);
     await ensureNotKept(pending, migrations, found);
     ensureWritable(session);
@@ -132,6 +134,7 @@ async function runLocked(
     const current = await readJournal(client);
     const pending = await pendingOf(session, options, wanted, current);
     await ensureRunnable(pending);
+    await ensureNamesKnown(client, pending);
     await ensureNotKept(pending, options.migrations, current);
     for (const migration of pending) {
       const begun = Date.now();

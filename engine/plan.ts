@@ -9,6 +9,7 @@ import { NewRelations } from "./sql/newRelations";
 import type { Statement } from "./sql/parser";
 import { throughMigration } from "./files/migrationFolder";
 import type { Repeatable } from "./files/repeatable";
+import { ensureNamesKnown } from "./preparing/ensureNamesKnown";
 import { planRepeatables, type PlannedRepeatable } from "./planRepeatables";
 import { type PlannedStatement, plannedStatements } from "./plannedStatement";
 import type { LeftOver } from "./repeatable/standing";
@@ -74,6 +75,7 @@ export function planMigrations(
     await unless(() => ensureSameHistory(client, migrations, journal));
     const pending = wanted.filter(({ id }) => !isSettled(stateOf(journal, id)));
     await unless(() => ensureRunnable(pending));
+    await unless(() => ensureNamesKnown(client, pending));
     await unless(() => ensureNotKept(pending, migrations, journal));
     const planned: PlannedMigration[] = [];
     const newRelations = new NewRelations();

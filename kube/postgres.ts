@@ -63,6 +63,8 @@ async function connectOnce(address: DatabaseAddress, applicationName: string): P
     database: address.database,
     application_name: applicationName,
     connectionTimeoutMillis: 15_000,
+    // The engine sends what it does under a lock in one go: through the API a round trip is long.
+    pipeline: true,
     stream: () => new PodStream(address),
   });
   // Without a listener a connection lost between two queries would end the whole process; the

@@ -58,7 +58,7 @@ export class TestDatabase {
 
   /** A fresh connected session; closed at the end of the test if the test has not done so. */
   connect = async (overrides: ClientConfig = {}): Promise<Client> => {
-    const client = new Client({ ...this.config, ...overrides });
+    const client = new Client({ pipeline: true, ...this.config, ...overrides });
     client.on("error", () => undefined);
     await client.connect();
     this.#clients.push(client);

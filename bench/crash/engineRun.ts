@@ -11,7 +11,7 @@ import { oldRole } from "./scenario";
  */
 export async function runEngine(url: string, folder: string): Promise<void> {
   const connect = async (): Promise<Client> => {
-    const client = new Client({ connectionString: url });
+    const client = new Client({ connectionString: url, pipeline: true });
     client.on("error", () => undefined);
     await client.connect();
     return client;

@@ -16,6 +16,8 @@ export interface ProxiedConnection {
   readonly client: Socket;
   readonly server: Socket;
   backendPid: number | undefined;
+  /** How often the server still has to say that it is ready, the start included. */
+  unanswered: number;
   /** Its replies are withheld. */
   mute: boolean;
   onReady: (() => void) | undefined;
@@ -57,16 +59,18 @@ export async function startFaultyProxy(
   const send = async (connection: ProxiedConnection, bytes: Buffer, text: string) => {
     statements.push(text);
     if (struck || !fault.hits(text)) {
-      if (!silent) connection.server.write(bytes);
+      if (!silent) pass(connection, bytes);
       return;
     }
     struck = true;
     const { placement } = fault;
+    // What was sent before it without waiting is to be over: the fault is this statement's alone.
+    await answered(connection);
     await fault.prepare();
     if (placement !== "before") {
       connection.mute = true;
       const ready = new Promise<void>((resolve) => (connection.onReady = resolve));
-      connection.server.write(bytes);
+      pass(connection, bytes);
       await (placement === "after"
         ? Promise.race([ready, sleep(20_000)])
         : fault.untilInside(connection));
@@ -74,7 +78,7 @@ export async function startFaultyProxy(
     await fault.strike(connection);
     connection.mute = false;
     if (placement === "before" && !silent && !connection.client.destroyed) {
-      connection.server.write(bytes);
+      pass(connection, bytes);
     }
   };
 
@@ -84,6 +88,7 @@ export async function startFaultyProxy(
       client,
       server,
       backendPid: undefined,
+      unanswered: 1,
       mute: false,
       onReady: undefined,
     };
@@ -116,7 +121,10 @@ export async function startFaultyProxy(
     });
     readMessages(server, false, ({ type, bytes, body }) => {
       if (type === "K") connection.backendPid = body.readInt32BE(0);
-      if (type === "Z") connection.onReady?.();
+      if (type === "Z") {
+        connection.unanswered--;
+        connection.onReady?.();
+      }
       if (!connection.mute && !silent) client.write(bytes);
     });
   });
@@ -138,4 +146,14 @@ export async function startFaultyProxy(
       await new Promise((resolve) => proxy.close(resolve));
     },
   };
+}
+
+/** Passes a statement on, to which the server answers that it is ready once more. */
+function pass(connection: ProxiedConnection, bytes: Buffer): void {
+  connection.unanswered++;
+  connection.server.write(bytes);
+}
+
+async function answered(connection: ProxiedConnection): Promise<void> {
+  while (connection.unanswered > 0 && !connection.server.destroyed) await sleep(5);
 }

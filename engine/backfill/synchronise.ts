@@ -11,6 +11,7 @@ import type { LiveSync } from "../sync/liveSync";
 import { planSync, trySync } from "../preparing/planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
+import { together } from "../session/together";
 import { mend } from "./mend";
 import { explainSyncError } from "../sync/syncError";
 import { buildIndexes } from "../sync/syncIndexes";
@@ -57,20 +58,18 @@ async function install(
     message: `keeping ${live.summary} in step`,
   });
   const tables = live.locked.map(({ sql }) => sql).join(", ");
+  const files = migration.files.filter(({ phase }) => phase === "sync");
   await inShortLocks(
     work,
     "adding the triggers",
     [`LOCK TABLE ${tables} IN SHARE ROW EXCLUSIVE MODE`, ...live.uninstall, ...live.install],
-    async () => {
-      await ensureCallable(run.session.client, work, live);
-      await recordFiles(
-        run,
-        migration.id,
-        migration.files.filter(({ phase }) => phase === "sync"),
-      );
-      await dropCursors(run, migration.id);
-      await advance(run, migration.id, from, "backfilling");
-    },
+    () =>
+      together(
+        () => ensureCallable(run.session.client, work, live),
+        () => recordFiles(run, migration.id, files),
+        () => dropCursors(run, migration.id),
+        () => advance(run, migration.id, from, "backfilling"),
+      ),
   );
 }
 

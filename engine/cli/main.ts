@@ -14,6 +14,7 @@ async function connectTo(connectionString: string | undefined): Promise<Client> 
     application_name: "stateful-cd migrations",
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    pipeline: true,
   });
   try {
     await client.connect();

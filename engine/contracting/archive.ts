@@ -7,6 +7,7 @@ import type { Migration } from "../files/migration";
 import type { LiveSync } from "../sync/liveSync";
 import { archivedName } from "../sync/syncNames";
 import { inShortLocks } from "../sync/syncDdl";
+import { together } from "../session/together";
 import { syncOf } from "./undoSync";
 
 /** A column that contract renamed: the way back, until it is dropped. */
@@ -54,16 +55,18 @@ export async function recordArchives(
   { table }: LiveSync,
 ): Promise<void> {
   const sync = syncOf(migration);
-  for (const column of sync === undefined ? [] : oldColumnsOf(sync)) {
+  const record = (column: string): Promise<void> => {
     const notNull = table.columns.find(({ name }) => name === column)?.notNull ?? false;
-    await fencedWrite(
+    return fencedWrite(
       run,
       `INSERT INTO stateful_cd.archives (migration, table_schema, table_name, column_name,
                                          archived_name, not_null, epoch)
          SELECT $2, $3, $4, $5, $6, $7, $1 FROM fence`,
       [migration.id, table.schema, table.name, column, archivedName(column), notNull],
     );
-  }
+  };
+  const columns = sync === undefined ? [] : oldColumnsOf(sync);
+  await together(...columns.map((column) => () => record(column)));
 }
 
 /** The columns that have been kept for long enough. */

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { recordArchives } from "./archive";
-import { runEndingFile } from "./endingFile";
+import { endingOf } from "./endingFile";
 import { openRoles, sessionsOf, setLogin } from "./oldRoles";
 import { noteClosedRoles } from "./quiet";
 import type { MigrationRun } from "../journal/fileContext";
@@ -10,6 +10,7 @@ import type { LiveSync } from "../sync/liveSync";
 import type { MigrationFile } from "../files/migration";
 import { planSync } from "../preparing/planSync";
 import { resetSession } from "../session/session";
+import { together } from "../session/together";
 import { StillBlocked } from "../locks/stillBlocked";
 import { inShortLocks, validateConstraint } from "../sync/syncDdl";
 
@@ -85,6 +86,7 @@ async function end(
   const { run, migration } = work;
   const { client } = run.session;
   const tables = live?.locked.map(({ sql }) => sql).join(", ");
+  const ending = await endingOf(work, file);
   const before =
     live === undefined
       ? []
@@ -93,10 +95,12 @@ async function end(
           ...live.uninstall,
           ...live.contract.release,
         ];
-  await inShortLocks(work, "ending the old shape", before, async () => {
-    if (file !== undefined) await runEndingFile(work, file);
-    for (const statement of live?.contract.archive ?? []) await client.query(statement);
-    if (live !== undefined) await recordArchives(run, migration, live);
-    await advance(run, migration.id, "contracting", "done");
-  });
+  await inShortLocks(work, "ending the old shape", before, () =>
+    together(
+      ending,
+      ...(live?.contract.archive ?? []).map((rename) => () => client.query(rename)),
+      ...(live === undefined ? [] : [() => recordArchives(run, migration, live)]),
+      () => advance(run, migration.id, "contracting", "done"),
+    ),
+  );
 }

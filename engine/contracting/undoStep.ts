@@ -9,12 +9,13 @@ import type { LiveSync } from "../sync/liveSync";
 import { planSync } from "../preparing/planSync";
 import { quoted } from "../sql/catalogName";
 import { resetSession } from "../session/session";
+import { together } from "../session/together";
 import { mend } from "../backfill/mend";
 import { buildIndexes } from "../sync/syncIndexes";
 import { addConstraint, inShortLocks, validateConstraint } from "../sync/syncDdl";
 import { syncTagOf } from "../sync/syncNames";
 import { type ArchivedColumn, readArchives } from "./archive";
-import { runEndingFile } from "./endingFile";
+import { endingOf } from "./endingFile";
 import { setLogin } from "./oldRoles";
 import { reversed, syncOf } from "./undoSync";
 
@@ -27,11 +28,14 @@ export async function renameBack(work: MigrationRun): Promise<void> {
       `ALTER TABLE ${tableOf(client, place)} RENAME COLUMN ${client.escapeIdentifier(archivedName)} TO ${client.escapeIdentifier(column)}`,
   );
   const file = migration.files.find(({ phase }) => phase === "undo");
-  await inShortLocks(work, "giving the old columns their names again", renames, async () => {
-    if (file !== undefined) await runEndingFile(work, file);
-    await dropCursors(run, migration.id);
-    await advance(run, migration.id, "done", "undoing");
-  });
+  const ending = await endingOf(work, file);
+  await inShortLocks(work, "giving the old columns their names again", renames, () =>
+    together(
+      ending,
+      () => dropCursors(run, migration.id),
+      () => advance(run, migration.id, "done", "undoing"),
+    ),
+  );
 }
 
 /**

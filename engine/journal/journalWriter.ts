@@ -4,6 +4,7 @@ import type { MigrationState } from "./journal";
 import type { NewRelations } from "../sql/newRelations";
 import type { Migration, MigrationFile, Phase } from "../files/migration";
 import { runnersRole, type Session } from "../session/session";
+import { together } from "../session/together";
 import { withTransaction } from "../session/transaction";
 
 /** A run's right to write: void as soon as a later run, or a clone's first one, raises the epoch. */
@@ -56,8 +57,7 @@ export function withJournalTransaction<T>(
 
 /** Lets `write` add journal rows at the end of a file's own transaction. */
 export async function asRunner(run: Run, write: () => Promise<void>): Promise<void> {
-  await run.session.client.query(asRunnerSql(run.session));
-  await write();
+  await together(() => run.session.client.query(asRunnerSql(run.session)), write);
 }
 
 /** pending -> `state` in one row: for a file that is one transaction from begin to end. */
@@ -122,12 +122,15 @@ export async function advance(
 
 /** Of a migration that was taken back only the row is kept, in the edge aborting -> aborted. */
 export async function forgetWork(run: Run, migration: string): Promise<void> {
-  await advance(run, migration, "aborting", "aborted");
-  for (const table of ["backfills", "rejects", "quiet", "archives", "steps", "files"]) {
-    await run.session.client.query(`DELETE FROM stateful_cd.${table} WHERE migration = $1`, [
-      migration,
-    ]);
-  }
+  const { client } = run.session;
+  const tables = ["backfills", "rejects", "quiet", "archives", "steps", "files"];
+  await together(
+    () => advance(run, migration, "aborting", "aborted"),
+    ...tables.map((table) => {
+      const forget = `DELETE FROM stateful_cd.${table} WHERE migration = $1`;
+      return () => client.query(forget, [migration]);
+    }),
+  );
 }
 
 /** aborted -> pending: the migration is about to be applied again. */
@@ -145,15 +148,15 @@ export async function recordFiles(
   migration: string,
   files: readonly MigrationFile[],
 ): Promise<void> {
-  for (const file of files) {
-    await expectOne(
+  const record = (file: MigrationFile): Promise<void> =>
+    expectOne(
       run,
       `${fence} INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
          SELECT $2, $3, $4, $5, $6 FROM fence
          ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
       [migration, ...columnsOf(file)],
     );
-  }
+  await together(...files.map((file) => () => record(file)));
 }
 
 /** The schema as this run leaves it, in place of what an earlier run left. */

@@ -33,13 +33,16 @@ export class LockAttempt {
     const ordered = [...needs].sort((a, b) => (a.name < b.name ? -1 : 1));
     const started = Date.now();
     this.isTaking = true;
-    for (const { name, sql, mode, withChildren } of ordered) {
+    for (const [index, { name, sql, mode, withChildren }] of ordered.entries()) {
       const asked = Date.now();
       const left = Math.max(1, this.patience - (asked - started));
       const lock = `LOCK TABLE ${withChildren ? "" : "ONLY "}${sql} IN ${mode} MODE`;
+      const isLast = index === ordered.length - 1;
       try {
         await this.client.query(
-          ordered.length === 1 ? lock : `SET LOCAL lock_timeout = ${left}; ${lock}`,
+          ordered.length === 1
+            ? lock
+            : `SET LOCAL lock_timeout = ${left}; ${lock}${isLast ? `; ${this.settings}` : ""}`,
         );
       } finally {
         // Whoever wants this table, or one that is locked already, has waited as long.
@@ -49,7 +52,6 @@ export class LockAttempt {
       }
     }
     this.isTaking = false;
-    if (ordered.length > 1) await this.client.query(this.settings);
   }
 
   /** After a failure: what it cost the users of the tables in question. */

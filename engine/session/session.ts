@@ -3,7 +3,7 @@ import { UserError } from "../../userError";
 import { explainConnectFailure } from "./connectFailure";
 import { explainConnectionError } from "./databaseErrors";
 
-/** Gives a fresh connected session; the caller decides how. The engine ends it. */
+/** Gives a fresh connected session, one with `pipeline: true`; the caller decides how. The engine ends it. */
 export type Connect = () => Promise<Client>;
 
 /** What the engine needs to know of a session and the server behind it, read in one round trip. */

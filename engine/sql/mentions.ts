@@ -96,7 +96,7 @@ function constantsIn(tree: Node): string[] {
 }
 
 /** Names as PostgreSQL reads them: lower case, but for what stands in quotes. */
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   const found = text.matchAll(/"((?:[^"]|"")+)"|[\p{L}_][\p{L}\p{N}_$]*/gu);
   return [...found].map(
     ([word, inQuotes]) => inQuotes?.replaceAll('""', '"') ?? word.toLowerCase(),

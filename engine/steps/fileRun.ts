@@ -21,6 +21,7 @@ import type { Statement } from "../sql/parser";
 import { type Segment, segmentsOf } from "../sql/segments";
 import { ensureSameStatement, runInParts } from "./partsStep";
 import { resetSession } from "../session/session";
+import { together } from "../session/together";
 import { explainStatementError } from "../session/statementError";
 import { keptOf, runTransaction, StatementFailure } from "./transactionStep";
 
@@ -72,10 +73,11 @@ export async function applyFile(
     if (!isBegun) await withJournalTransaction(run, () => recordBegin(run, migration, file));
     isBegun = true;
     const isLast = segments.length === 1;
-    const record = async (): Promise<void> => {
-      await finishStep(run, keyOf(context, segment));
-      if (isLast) await advance(run, migration.id, "expanding", goal);
-    };
+    const record = (): Promise<void> =>
+      together(
+        () => finishStep(run, keyOf(context, segment)),
+        ...(isLast ? [() => advance(run, migration.id, "expanding", goal)] : []),
+      );
     const rewrite = segment.alone?.action === "parts" ? inParts.get(segment.first) : undefined;
     if (rewrite !== undefined) {
       const resumed = segment.first === interrupted ? begun : undefined;

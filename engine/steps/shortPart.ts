@@ -5,6 +5,7 @@ import { type Rewrite, undoOf } from "../journal/rewrites";
 import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { needsOfTexts } from "../locks/strongNeeds";
 import { isConnectionLoss, messageOf, sqlState, stateOf } from "../session/databaseErrors";
+import { together } from "../session/together";
 import { withTransaction } from "../session/transaction";
 import { bound } from "./aloneStep";
 
@@ -40,8 +41,9 @@ export async function runShort(
         client,
         async () => {
           if (takesFirst) await locks.take(needs);
-          for (const text of statements) await client.query(text);
-          await asRunner(run, record);
+          await together(...statements.map((text) => () => client.query(text)), () =>
+            asRunner(run, record),
+          );
         },
         `${begin}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
       ),

@@ -3,14 +3,17 @@ import type { MigrationRun } from "../journal/fileContext";
 import { withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "./liveSync";
 import { resetSession } from "../session/session";
+import { together } from "../session/together";
 import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { StillBlocked } from "../locks/stillBlocked";
 import { needsOfTexts } from "../locks/strongNeeds";
 import { explainSyncError } from "./syncError";
 
 /**
- * Runs statements and journal rows in one transaction that waits but briefly for each lock.
+ * Runs statements and journal rows in one transaction that waits but briefly for each lock, and
+ * holds it for as few round trips as can be.
  * @param doing for people, like "adding the triggers"
+ * @param record what comes after the statements: it is called before they have ended
  */
 export async function inShortLocks(
   work: MigrationRun,
@@ -31,11 +34,9 @@ export async function inShortLocks(
       kept: ["Its transaction was not begun."],
       attempt: (locks, takesFirst) =>
         withJournalTransaction(run, async () => {
-          await client.query(locks.settings);
           if (takesFirst) await locks.take(needs);
-          for (const statement of statements) await client.query(statement);
-          await record();
-        }),
+          await together(...statements.map((text) => () => client.query(text)), record);
+        }, [locks.settings]),
       causeOf: (failure) => failure,
       giveUp: (failure, extra) => stillBlocked(explainSyncError(failure, work, doing, extra)),
     });

@@ -296,7 +296,7 @@ describe("one value under another name or of another type", () => {
     [
       "a column that expand.sql does not make",
       "CREATE TABLE things (id int PRIMARY KEY, a varchar(9))",
-      "SELECT 1",
+      "SELECT 1 AS b",
       rename,
       [
         "public.things has no column b.",

@@ -194,8 +194,8 @@ ${more}`;
 
   const refusals: [name: string, expand: string, yaml: string, problems: string[]][] = [
     [
-      "columns and tables that are not there",
-      "SELECT 1",
+      "columns that are not there",
+      "SELECT 1 AS first, 2 AS last",
       sync(),
       ["public.people has no column first.", "public.people has no column last."],
     ],
