@@ -1,21 +1,12 @@
 import { strict as assert } from "node:assert";
 import { journalVersion } from "../../engine/journal/journalSchema";
-import { applyMigrations, type ApplyOptions, type ApplyResult } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyResult } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { startStandby, useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { startStandby } from "../postgres";
 
 describe("applying migrations", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}): Promise<ApplyResult> =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
-  const refusal = (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder);
+  const { database, folder, load, apply, refusal } = useEngine();
   const steps = () =>
     database.query(
       `SELECT migration, first_statement AS first, last_statement AS last, alone, state
@@ -128,7 +119,7 @@ describe("applying migrations", () => {
 
   it("runs nothing when any pending file has a syntax error", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const migrations = await loadMigrations(folder.path);
+    const migrations = await load();
     const [first] = migrations;
     assert.ok(first !== undefined);
     const files = first.files.map((file) => ({ ...file, path: "0002-b.sql", text: "CREAT TABLE" }));
@@ -424,7 +415,7 @@ describe("applying migrations", () => {
     );
     assert.deepEqual(states(await apply()), ["0001-it.s-a_Name done now"]);
     const [row] = await database.query("SELECT content FROM stateful_cd.files");
-    assert.equal(row?.content, (await loadMigrations(folder.path))[0]?.files[0]?.text);
+    assert.equal(row?.content, (await load())[0]?.files[0]?.text);
   });
 
   it("refuses a role without rights, by name, with nothing half done", async () => {
