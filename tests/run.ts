@@ -15,7 +15,7 @@ interface Ring {
 const everyTest = /\.test\.js$/;
 /** What differs between servers: their grammar, catalogs and locks; not how a run waits and recovers. */
 const aboutTheServer =
-  /^(engine-(abort|alone|apply|archive|audit|contract|dual-write|gate|history|late-files|lock-plan|locks|online-way|partitioned-indexes|repeatable|rewrites|rights|round-trip|same-value|schema|sync|undo|untouched)|postgres)\.test\.js$/;
+  /^(engine-(abort|alone|apply|apply-refusals|apply-session|archive|audit|contract|dual-write|gate|history|late-files|lock-plan|locks|online-way|partitioned-indexes|repeatable|repeatable-phased|repeatable-remake|rewrites|rights|round-trip|same-value|schema|sync|undo|untouched)|postgres)\.test\.js$/;
 const engineOn = (postgres: string): Ring => ({
   name: `postgres-${postgres}`,
   timeout: 60_000,

@@ -1,38 +1,18 @@
 import { strict as assert } from "node:assert";
-import { abortMigration } from "../../engine/abort";
-import { applyMigrations } from "../../engine/apply";
-import type { Migration } from "../../engine/files/migration";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import { findDrift } from "../../engine/journal/recordedSchema";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { generateSample } from "../bookkeeper";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 describe("abort", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  let migrations: readonly Migration[] = [];
-
-  const load = async () => (migrations = await loadMigrations(folder.path));
-  const apply = (through?: string) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations,
-      ...(through === undefined ? {} : { through }),
-    });
-  const abort = (id: string) => abortMigration({ connect: database.connect, migrations, id });
+  const { database, folder, apply, refusal, abort, states } = useEngine();
   const fingerprint = async () => (await schemaFingerprint(await database.connect())).facts;
-  const states = async (): Promise<Record<string, unknown>> =>
-    Object.fromEntries(
-      (await database.query("SELECT id, state FROM stateful_cd.migrations ORDER BY id")).map(
-        ({ id, state }) => [String(id), state],
-      ),
-    );
 
   it("takes triggers and new objects back, leaves old columns as they are, and lets it be applied again", async () => {
-    migrations = await loadMigrations("migrations");
-    await apply("0001-bookkeeper");
+    const migrations = await loadMigrations("migrations");
+    await apply({ migrations, through: "0001-bookkeeper" });
     await generateSample(database, 300, "abort");
     const before = await fingerprint();
     const rows = () =>
@@ -44,10 +24,13 @@ describe("abort", () => {
             .then((i) => [w, i]),
         );
     const old = await rows();
-    await apply();
+    await apply({ migrations });
     const applied = await fingerprint();
     assert.deepEqual(
-      [await abort("0003-warehouse-address"), await abort("0002-inventory-warehouse")],
+      [
+        await abort("0003-warehouse-address", { migrations }),
+        await abort("0002-inventory-warehouse", { migrations }),
+      ],
       [
         { id: "0003-warehouse-address", state: "aborted", aborted: true },
         { id: "0002-inventory-warehouse", state: "aborted", aborted: true },
@@ -65,12 +48,12 @@ describe("abort", () => {
       [{ name: "sync_conflicts_id_seq" }],
     );
     assert.deepEqual(await findDrift(await database.connect()), []);
-    assert.deepEqual(await abort("0002-inventory-warehouse"), {
+    assert.deepEqual(await abort("0002-inventory-warehouse", { migrations }), {
       id: "0002-inventory-warehouse",
       state: "aborted",
       aborted: false,
     });
-    await apply();
+    await apply({ migrations });
     assert.deepEqual(await fingerprint(), applied);
     assert.deepEqual(await states(), {
       "0001-bookkeeper": "done",
@@ -80,23 +63,20 @@ describe("abort", () => {
   });
 
   describe("of a small migration", () => {
-    beforeEach(async () => {
+    beforeEach(() => {
       folder.write("0001-t.sql", "CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1)");
       folder.write("0002-b/expand.sql", "ALTER TABLE t ADD b int;\nCREATE INDEX t_b ON t (b);");
-      await load();
     });
 
     it("allows an edited file to be applied in its place, or to be removed", async () => {
       await apply();
       await abort("0002-b");
       folder.write("0002-b/expand.sql", "ALTER TABLE t ADD c int");
-      await load();
       await apply();
       assert.deepEqual(await database.query("SELECT * FROM t"), [{ a: 1, c: null }]);
       await abort("0002-b");
       folder.remove("0002-b");
       folder.write("0003-d.sql", "CREATE TABLE d ()");
-      await load();
       await apply();
       assert.deepEqual(await states(), { "0001-t": "done", "0002-b": "aborted", "0003-d": "done" });
     });
@@ -107,8 +87,7 @@ describe("abort", () => {
         "0002-b/expand.sql",
         "ALTER TABLE t ADD b int;\nCREATE INDEX CONCURRENTLY t_b ON t (b);\nCREATE TABLE mine ();",
       );
-      await load();
-      assert.match(await failureOf(() => apply()), /relation "mine" already exists/);
+      assert.match(await refusal(), /relation "mine" already exists/);
       assert.deepEqual(await states(), { "0001-t": "done", "0002-b": "expanding" });
       await abort("0002-b");
       assert.deepEqual(await database.query("SELECT * FROM mine"), [{ x: 1 }]);
@@ -129,7 +108,7 @@ describe("abort", () => {
       );
       assert.deepEqual(await states(), { "0001-t": "done", "0002-b": "aborting" });
       assert.equal(
-        await failureOf(() => apply()),
+        await refusal(),
         [
           "UserError: Migration 0002-b is being taken back; it cannot be applied before that is done.",
           "Next: npm run migrations -- abort 0002-b",
@@ -145,7 +124,6 @@ describe("abort", () => {
         "0002-b/expand.sql",
         "ALTER TABLE t ADD b int;\nALTER TABLE t ALTER COLUMN a TYPE bigint;\nUPDATE t SET a = a + 1;",
       );
-      await load();
       await apply();
       assert.equal(
         await failureOf(() => abort("0002-b"), folder),
@@ -168,7 +146,6 @@ describe("abort", () => {
         "0002-b/abort.sql",
         "ALTER TABLE t DROP COLUMN b;\nUPDATE t SET a = a - 1;\nSELECT 1/0;",
       );
-      await load();
       assert.equal(
         await failureOf(() => abort("0002-b"), folder),
         [
@@ -181,7 +158,6 @@ describe("abort", () => {
         ].join("\n  "),
       );
       folder.write("0002-b/abort.sql", "ALTER TABLE t DROP COLUMN b;\nUPDATE t SET a = a - 1;");
-      await load();
       await abort("0002-b");
       assert.deepEqual(await database.query("SELECT * FROM t"), [{ a: "1" }]);
     });
@@ -196,7 +172,6 @@ describe("abort", () => {
         ].join("\n  "),
       );
       folder.write("0003-c/expand.sql", "CREATE TABLE c ()");
-      await load();
       await apply();
       assert.equal(
         await failureOf(() => abort("0001-t")),

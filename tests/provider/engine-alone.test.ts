@@ -1,21 +1,10 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a statement that runs alone", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
-  const refusal = (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder);
+  const { database, folder, apply, refusal } = useEngine();
   const indexes = async () =>
     (
       await database.query(

@@ -1,21 +1,10 @@
 import { strict as assert } from "node:assert";
-import { journalVersion } from "../../engine/journal/journalSchema";
-import { applyMigrations, type ApplyOptions, type ApplyResult } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyResult } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { startStandby, useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("applying migrations", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}): Promise<ApplyResult> =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
-  const refusal = (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder);
+  const { database, folder, load, apply, refusal } = useEngine();
   const steps = () =>
     database.query(
       `SELECT migration, first_statement AS first, last_statement AS last, alone, state
@@ -93,145 +82,6 @@ describe("applying migrations", () => {
     ]);
   });
 
-  it("points at the character that PostgreSQL means, with its detail and hint", async () => {
-    folder.write("0001-a.sql", "SELECT 'ä🙂',\n  lowr('x');");
-    assert.equal(
-      await refusal(),
-      [
-        "UserError: Migration 0001-a failed: function lowr(unknown) does not exist (42883).",
-        "migrations/0001-a.sql:2:3 (statement 1 of 1)",
-        "2 |   lowr('x');",
-        "  |   ^",
-        "hint: No function matches the given name and argument types. You might need to add explicit type casts.",
-        "Nothing of this file was kept: its transaction was rolled back.",
-        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
-      ].join("\n  "),
-    );
-  });
-
-  it("names a constraint that fails only at COMMIT", async () => {
-    folder.write(
-      "0001-a.sql",
-      "CREATE TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (1), (1)",
-    );
-    assert.equal(
-      await refusal(),
-      [
-        'UserError: Migration 0001-a failed: duplicate key value violates unique constraint "t_a_key" (23505).',
-        "migrations/0001-a.sql, at its COMMIT",
-        "detail: Key (a)=(1) already exists.",
-        "Nothing of this file was kept: its transaction was rolled back.",
-        "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
-      ].join("\n  "),
-    );
-  });
-
-  it("runs nothing when any pending file has a syntax error", async () => {
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const migrations = await loadMigrations(folder.path);
-    const [first] = migrations;
-    assert.ok(first !== undefined);
-    const files = first.files.map((file) => ({ ...file, path: "0002-b.sql", text: "CREAT TABLE" }));
-    const broken = { ...first, id: "0002-b", number: "2", files };
-    assert.match(
-      await refusal({ migrations: [first, broken] }),
-      /^UserError: A pending migration cannot be run; nothing was run\.\n {2}syntax error at or near "CREAT"/,
-    );
-    assert.deepEqual(await database.query("SELECT to_regclass('t') AS t"), [{ t: null }]);
-  });
-
-  it("gives every file a session as it came, whatever the file before has set", async () => {
-    await database.query("CREATE ROLE file_role; GRANT ALL ON SCHEMA public TO file_role");
-    folder.write(
-      "0001-a.sql",
-      "SET search_path = pg_catalog; SET ROLE file_role; SET standard_conforming_strings = off; CREATE TABLE public.a ()",
-    );
-    folder.write(
-      "0002-b.sql",
-      "CREATE TABLE b AS SELECT current_user::text AS who, '\\n'::text AS text",
-    );
-    await apply();
-    assert.deepEqual(await database.query("SELECT who, text FROM public.b"), [
-      { who: "postgres", text: "\\n" },
-    ]);
-    const [owner] = await database.query(
-      "SELECT tableowner AS name FROM pg_tables WHERE tablename = 'a'",
-    );
-    assert.deepEqual(owner, { name: "file_role" });
-    await database.query("DROP TABLE a; DROP OWNED BY file_role; DROP ROLE file_role");
-  });
-
-  it("leaves no setting, temporary table or prepared statement to the next file", async () => {
-    folder.write(
-      "0001-a.sql",
-      "SET work_mem = '7MB'; CREATE TEMP TABLE left_over (); PREPARE p AS SELECT 1; LISTEN x",
-    );
-    folder.write(
-      "0002-b.sql",
-      "CREATE TABLE b AS SELECT current_setting('work_mem') AS memory, to_regclass('left_over')::text AS t, (SELECT count(*)::int FROM pg_prepared_statements) AS p",
-    );
-    await apply();
-    assert.deepEqual(await database.query("SELECT * FROM b"), [{ memory: "4MB", t: null, p: 0 }]);
-  });
-
-  it("knows that a schema change may reach its session too", async () => {
-    folder.write("0001-a.sql", "CREATE TEMP TABLE left_over ()");
-    folder.write("0002-b.sql", "CREATE TABLE kept (); ALTER TABLE kept ADD memory text");
-    folder.write(
-      "0003-c.sql",
-      "ALTER TABLE kept ALTER memory SET DEFAULT set_config('work_mem', '7MB', false); INSERT INTO kept DEFAULT VALUES",
-    );
-    folder.write(
-      "0004-d.sql",
-      "CREATE TABLE d AS SELECT current_setting('work_mem') AS memory, to_regclass('left_over')::text AS t",
-    );
-    await apply();
-    assert.deepEqual(await database.query("SELECT * FROM d"), [{ memory: "4MB", t: null }]);
-  });
-
-  for (const [what, sql] of [
-    [
-      "an event trigger",
-      "CREATE FUNCTION set_memory() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('work_mem', '7MB', false); END $$; CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION set_memory()",
-    ],
-    [
-      "a domain's CHECK",
-      "CREATE FUNCTION set_memory(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('work_mem', '7MB', false); RETURN true; END $$; CREATE DOMAIN checked AS int CHECK (set_memory(value))",
-    ],
-  ] as const) {
-    it(`knows that ${what} may reach the session from a schema change`, async () => {
-      folder.write("0001-a.sql", `CREATE TABLE a (); INSERT INTO a DEFAULT VALUES; ${sql}`);
-      folder.write("0002-b.sql", "CREATE TABLE b ()");
-      folder.write(
-        "0003-c.sql",
-        what === "an event trigger"
-          ? "CREATE TABLE c ()"
-          : "ALTER TABLE a ADD COLUMN x checked DEFAULT 1",
-      );
-      folder.write("0004-d.sql", "CREATE TABLE d AS SELECT current_setting('work_mem') AS memory");
-      await apply();
-      assert.deepEqual(await database.query("SELECT * FROM d"), [{ memory: "4MB" }]);
-    });
-  }
-
-  it("keeps the role and the search_path that the caller's session came with", async () => {
-    await database.query("CREATE SCHEMA app");
-    const connect = async () => {
-      const client = await database.connect();
-      await client.query("SET search_path = app");
-      return client;
-    };
-    folder.write("0001-a.sql", "CREATE TABLE a ()");
-    folder.write("0002-b.sql", "CREATE TABLE b ()");
-    await apply({ connect });
-    assert.deepEqual(
-      await database.query(
-        "SELECT tablename AS t FROM pg_tables WHERE schemaname = 'app' ORDER BY 1",
-      ),
-      [{ t: "a" }, { t: "b" }],
-    );
-  });
-
   it("records each part of a file that mixes both kinds", async () => {
     folder.write(
       "0001-a.sql",
@@ -268,15 +118,6 @@ describe("applying migrations", () => {
     );
     assert.deepEqual(states(await apply()), ["0001-a done now"]);
     assert.deepEqual(states(await apply()), ["0001-a done"]);
-  });
-
-  it("keeps a file's SET for the statements behind an interruption", async () => {
-    const head = "SET search_path = app;\nCREATE SCHEMA app; CREATE TABLE t (a int);\nVACUUM t;\n";
-    folder.write("0001-a.sql", `${head}ALTER TABLE t ADD b inte;`);
-    await refusal();
-    folder.write("0001-a.sql", `${head}ALTER TABLE t ADD b integer;`);
-    await apply();
-    assert.deepEqual(await database.query("SELECT b FROM app.t"), []);
   });
 
   it("runs a procedure that commits outside of any transaction, found by trying", async () => {
@@ -424,95 +265,6 @@ describe("applying migrations", () => {
     );
     assert.deepEqual(states(await apply()), ["0001-it.s-a_Name done now"]);
     const [row] = await database.query("SELECT content FROM stateful_cd.files");
-    assert.equal(row?.content, (await loadMigrations(folder.path))[0]?.files[0]?.text);
-  });
-
-  it("refuses a role without rights, by name, with nothing half done", async () => {
-    await database.query("CREATE ROLE poor LOGIN PASSWORD 'canary-secret'");
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const connect = () => database.connect({ user: "poor", password: "canary-secret" });
-    assert.equal(
-      await refusal({ connect }),
-      [
-        `UserError: PostgreSQL refused: permission denied for database ${database.name} (42501).`,
-        `Next: GRANT CREATE ON DATABASE ${database.name} TO <role>, or connect as the owner; then run the same command again`,
-      ].join("\n  "),
-    );
-    const wrong = () => database.connect({ user: "poor", password: "canary-wrong" });
-    assert.equal(
-      await refusal({ connect: wrong }),
-      [
-        'UserError: PostgreSQL refused: password authentication failed for user "poor" (28P01).',
-        "Next: correct the user name or the password, or the server's pg_hba.conf",
-      ].join("\n  "),
-    );
-    await database.query("DROP ROLE poor");
-  });
-
-  it("refuses sessions that are read-only before anything is tried", async () => {
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const connect = () => database.connect({ options: "-c default_transaction_read_only=on" });
-    assert.equal(
-      await refusal({ connect }),
-      [
-        `UserError: Sessions of postgres on ${database.name} are read-only.`,
-        "default_transaction_read_only is on for this role or database.",
-        `Next: connect as the owner, or ALTER DATABASE ${database.name} RESET default_transaction_read_only`,
-      ].join("\n  "),
-    );
-  });
-
-  it("refuses a standby before anything is tried", async function () {
-    this.timeout(60000);
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const { host, port, user, password } = await startStandby();
-    const connect = () => database.connect({ host, port, user, password, database: "postgres" });
-    assert.equal(
-      await refusal({ connect }),
-      [
-        "UserError: The database postgres is a read-only standby.",
-        "The server is in recovery: it replays another server's log.",
-        "Next: connect to the primary",
-      ].join("\n  "),
-    );
-  });
-
-  it("knows what to do about a full disk", async () => {
-    folder.write(
-      "0001-a.sql",
-      "DO $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$",
-    );
-    assert.equal(
-      (await refusal()).split("\n  ").at(-1),
-      "Next: free space on the server's volume or enlarge it, then run the same command again",
-    );
-    assert.deepEqual(await database.query("SELECT FROM stateful_cd.migrations"), []);
-  });
-
-  it("says so when the server cannot be reached", async () => {
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const connect = () => database.connect({ port: 1 });
-    assert.equal(
-      await refusal({ connect }),
-      [
-        "UserError: The connection to PostgreSQL failed.",
-        "connect ECONNREFUSED 127.0.0.1:1",
-        "Next: see that the server answers, then run the same command again: the journal knows how far it came",
-      ].join("\n  "),
-    );
-  });
-
-  it("refuses a journal of a newer format", async () => {
-    folder.write("0001-a.sql", "CREATE TABLE t ()");
-    await apply();
-    await database.query("UPDATE stateful_cd.journal SET version = 99");
-    assert.equal(
-      await refusal(),
-      [
-        `UserError: The journal in this database has format 99; this engine knows up to ${journalVersion}.`,
-        "A newer stateful-cd has been at work here.",
-        "Next: use that newer version: git pull && npm ci",
-      ].join("\n  "),
-    );
+    assert.equal(row?.content, (await load())[0]?.files[0]?.text);
   });
 });

@@ -1,15 +1,10 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { findDrift } from "../../engine/journal/recordedSchema";
 import { diffSchemas, schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("an archived column", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, ...engine } = useEngine();
 
   beforeEach(async () => {
     folder.write(
@@ -29,14 +24,10 @@ describe("an archived column", () => {
         "reverse: { a: b::text }",
       ].join("\n"),
     );
-    await applyMigrations({ connect: database.connect, migrations: await migrations() });
+    await apply();
   });
 
-  const migrations = () => loadMigrations(folder.path);
-  const contract = async (keepDays: number) => {
-    const options = { connect: database.connect, oldRoles: [], soakSeconds: 0, keepDays };
-    return contractMigrations({ ...options, migrations: await migrations() });
-  };
+  const contract = (keepDays: number) => engine.contract({ keepDays });
   const fingerprint = async () => schemaFingerprint(await database.connect());
   const drift = async () => findDrift(await database.connect());
 

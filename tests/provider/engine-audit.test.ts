@@ -1,18 +1,11 @@
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations } from "../../engine/apply";
 import { auditMigrations } from "../../engine/audit";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+import { cli, useEngine } from "../engineScene";
 
 describe("an audit", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, load, apply } = useEngine();
 
   beforeEach(async () => {
     folder.write(
@@ -35,14 +28,13 @@ references: { table: sites, id: id, name: name }
 indexes: { stock_site_id: [site_id] }
 `,
     );
-    const migrations = await loadMigrations(folder.path);
-    await applyMigrations({ connect: database.connect, migrations });
+    await apply();
   });
 
   const wholeAudit = async (repair: boolean) =>
     auditMigrations({
       connect: database.connect,
-      migrations: await loadMigrations(folder.path),
+      migrations: await load(),
       repair,
     });
   const audit = async (repair: boolean) =>

@@ -1,18 +1,13 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyOptions } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+import { cli, useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 describe("a backfill", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, refusal, states } = useEngine();
   const rows = 40_000;
 
   /** Words with their length, which release 2 keeps in a column of its own. */
@@ -34,12 +29,6 @@ reverse: { word: "repeat('x', letters)" }
 ${more}`,
     );
   };
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
   const prepare = async (more = ""): Promise<void> => {
     write(more);
     await apply({ through: "0001-words" });
@@ -50,9 +39,7 @@ ${more}`,
         "SELECT count(*)::int AS n FROM words WHERE letters IS DISTINCT FROM length(word)",
       )
     )[0]?.n;
-  const state = async () =>
-    (await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-length'"))[0]
-      ?.state;
+  const state = async () => (await states())["0002-length"];
 
   it("leaves most rows on their page, so that no index grows with the table", async () => {
     await prepare();
@@ -216,7 +203,7 @@ ${more}`,
   it("builds the indexes of sync.yaml when the rows are filled, and refuses one that cannot be", async () => {
     await prepare("indexes: { words_letters: [letters, id, nothing] }\n");
     assert.equal(
-      await failureOf(() => apply(), folder),
+      await refusal(),
       [
         "UserError: migrations/0002-length/sync.yaml cannot be followed on this database; no trigger was added.",
         'indexes.words_letters: column "nothing" does not exist.',

@@ -1,13 +1,11 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import path from "node:path";
 import type { ApplyResult } from "../../engine/apply";
 import type { Plan } from "../../engine/plan";
+import { cli } from "../engineScene";
 import { useFolder } from "../migrationFolder";
 import { useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
 
 describe("npm run migrations", () => {
   const database = useDatabase();

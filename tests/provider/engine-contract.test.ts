@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations, type ContractOptions } from "../../engine/contract";
+import type { ApplyOptions } from "../../engine/apply";
+import type { ContractOptions } from "../../engine/contract";
 import { readJournal } from "../../engine/journal/journal";
 import type { Migration } from "../../engine/files/migration";
 import { loadMigrations } from "../../engine/files/migrationFolder";
@@ -8,12 +8,11 @@ import { planMigrations } from "../../engine/plan";
 import { findDrift } from "../../engine/journal/recordedSchema";
 import { ensureServable } from "../../engine/journal/servable";
 import { generateSample } from "../bookkeeper";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 describe("contract", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, load, ...engine } = useEngine();
   let migrations: readonly Migration[] = [];
   let oldRole = "";
 
@@ -22,22 +21,11 @@ describe("contract", () => {
     oldRole = `old_${database.name}`;
     await database.query(`CREATE ROLE ${oldRole} LOGIN PASSWORD 'x'`);
   });
-  const apply = (through?: string) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations,
-      ...(through === undefined ? {} : { through }),
-    });
+  const apply = (options: Partial<ApplyOptions> = {}) => engine.apply({ migrations, ...options });
   const contract = (options: Partial<ContractOptions> = {}) =>
-    contractMigrations({
-      connect: database.connect,
-      migrations,
-      oldRoles: [{ name: oldRole }],
-      soakSeconds: 0,
-      ...options,
-    });
+    engine.contract({ migrations, oldRoles: [{ name: oldRole }], ...options });
   const prepare = async (): Promise<void> => {
-    await apply("0001-bookkeeper");
+    await apply({ through: "0001-bookkeeper" });
     await generateSample(database, 500, "contract");
     await apply();
     await database.query(
@@ -172,7 +160,7 @@ describe("contract", () => {
   });
 
   it("waits for what is not verified yet", async () => {
-    await apply("0001-bookkeeper");
+    await apply({ through: "0001-bookkeeper" });
     assert.deepEqual((await contract()).waiting, [
       "0002-inventory-warehouse: is pending, and must be verified first",
       "0003-warehouse-address: waits for 0002-inventory-warehouse",
@@ -240,7 +228,7 @@ describe("contract", () => {
     await prepare();
     const journal = async () => readJournal(await database.connect());
     ensureServable(await journal(), "0001-bookkeeper");
-    assert.equal((await apply("0001-bookkeeper")).migrations[0]?.state, "done");
+    assert.equal((await apply({ through: "0001-bookkeeper" })).migrations[0]?.state, "done");
     await contract({ through: "0002-inventory-warehouse" });
     ensureServable(await journal(), "0003-warehouse-address");
     ensureServable(await journal(), "0002-inventory-warehouse");
@@ -264,7 +252,7 @@ describe("contract", () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int PRIMARY KEY)");
     folder.write("0002-b/expand.sql", "ALTER TABLE t ADD b int");
     folder.write("0002-b/contract.sql", "ALTER TABLE t DROP COLUMN b;\nSELECT 1/0;");
-    migrations = await loadMigrations(folder.path);
+    migrations = await load();
     await apply();
     assert.equal(
       await failureOf(() => contract(), folder),
@@ -279,7 +267,7 @@ describe("contract", () => {
     );
     assert.deepEqual(await columns("t"), ["a!", "b"]);
     folder.write("0002-b/contract.sql", "ALTER TABLE t DROP COLUMN b");
-    migrations = await loadMigrations(folder.path);
+    migrations = await load();
     assert.deepEqual((await contract()).waiting, []);
     assert.deepEqual(await columns("t"), ["a!", "........pg.dropped.2........"]);
   });
@@ -288,7 +276,7 @@ describe("contract", () => {
     folder.write("0001-a/expand.sql", "SELECT 1");
     folder.write("0001-a/contract.sql", "DROP INDEX CONCURRENTLY i");
     assert.equal(
-      await failureOf(() => loadMigrations(folder.path), folder),
+      await failureOf(load, folder),
       [
         "UserError: The migrations in migrations have a mistake; nothing was run.",
         "contract.sql is one transaction: this statement cannot be part of it.",

@@ -1,19 +1,12 @@
 import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations, type ApplyResult } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { loadRepeatables } from "../../engine/files/repeatableFolder";
 import type { Progress } from "../../engine/progress";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+import { cli, useEngine } from "../engineScene";
 
 describe("a run that is killed", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, ...engine } = useEngine();
   let children: ChildProcess[] = [];
   afterEach(() => {
     for (const child of children) child.kill("SIGKILL");
@@ -51,13 +44,8 @@ describe("a run that is killed", () => {
     until(`EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
              AND pid <> pg_backend_pid() AND state = 'active' AND query LIKE '${query}%' AND ${more})`);
 
-  async function apply(told: Progress[] = []): Promise<ApplyResult> {
-    return applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      onProgress: (progress) => told.push(progress),
-    });
-  }
+  const apply = (told: Progress[] = []) =>
+    engine.apply({ onProgress: (progress) => told.push(progress) });
 
   const state = async () =>
     (await database.query("SELECT id, state FROM stateful_cd.migrations ORDER BY id")).map(
@@ -309,11 +297,7 @@ describe("a run that is killed", () => {
     });
 
     const applyAll = async (): Promise<void> => {
-      await applyMigrations({
-        connect: database.connect,
-        migrations: await loadMigrations(folder.path),
-        repeatables: await loadRepeatables(folder.path),
-      });
+      await engine.apply({ repeatables: await loadRepeatables(folder.path) });
     };
   });
 

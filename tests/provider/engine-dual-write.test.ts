@@ -8,9 +8,8 @@ import { applyMigrations } from "../../engine/apply";
 import type { Migration } from "../../engine/files/migration";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import { call, generateSample, scratchFolder, startBackend, useBookkeeper } from "../bookkeeper";
+import { cli } from "../engineScene";
 import { createDatabase, useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
 
 /** Numbers that are the same in every run. */
 function numbers(seed: number): (below: number) => number {

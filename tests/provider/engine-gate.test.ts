@@ -1,15 +1,9 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations, type ContractOptions } from "../../engine/contract";
-import type { Migration } from "../../engine/files/migration";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import type { ContractOptions } from "../../engine/contract";
+import { useEngine } from "../engineScene";
 
 describe("contract waits", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  let migrations: readonly Migration[] = [];
+  const { database, folder, apply, states, ...engine } = useEngine();
   let oldRole = "";
   let other = "";
 
@@ -30,8 +24,7 @@ describe("contract waits", () => {
         "rejects: allow-null",
       ].join("\n"),
     );
-    migrations = await loadMigrations(folder.path);
-    await applyMigrations({ connect: database.connect, migrations });
+    await apply();
     oldRole = `old_${database.name}`;
     other = `other_${database.name}`;
     await database.query(
@@ -41,22 +34,14 @@ describe("contract waits", () => {
   });
 
   const contract = (options: Partial<ContractOptions> = {}) =>
-    contractMigrations({
-      connect: database.connect,
-      migrations,
-      oldRoles: [{ name: oldRole }],
-      soakSeconds: 0,
-      ...options,
-    });
+    engine.contract({ oldRoles: [{ name: oldRole }], ...options });
   const waiting = async (options: Partial<ContractOptions> = {}) =>
     (await contract(options)).waiting.join();
   /** In a soak time that never ends, so that what happens after its start is seen. */
   const soaking = () => waiting({ soakSeconds: 100_000 });
   const withoutTime = (line: string) =>
     line.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/, "<then>");
-  const state = async () =>
-    (await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-b'"))[0]
-      ?.state;
+  const state = async () => (await states())["0002-b"];
 
   it("for what is seen outside of the database, and hands it the old logins", async () => {
     const asked: string[][] = [];
@@ -158,7 +143,6 @@ describe("contract waits", () => {
   it("for no view that contract.sql speaks of", async () => {
     await database.query("CREATE VIEW v AS SELECT id, a FROM t");
     folder.write("0002-b/contract.sql", "DROP VIEW v");
-    migrations = await loadMigrations(folder.path);
     assert.equal(await waiting(), "");
   });
 

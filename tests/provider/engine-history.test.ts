@@ -1,22 +1,13 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyOptions } from "../../engine/apply";
 import { planMigrations } from "../../engine/plan";
-import { failureOf, useFolder } from "../migrationFolder";
-import { createDatabase, type TestDatabase, useDatabase } from "../postgres";
+import type { Progress } from "../../engine/progress";
+import { useEngine } from "../engineScene";
+import { createDatabase, type TestDatabase } from "../postgres";
 
 describe("the history of a database", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const applyTo = async (to: Pick<TestDatabase, "connect">, target?: string, told: string[] = []) =>
-    applyMigrations({
-      connect: to.connect,
-      migrations: await loadMigrations(folder.path),
-      onProgress: ({ message }) => told.push(message),
-      ...(target === undefined ? {} : { target }),
-    });
-  const apply = () => applyTo(database);
-  const refusal = async () => (await failureOf(apply, folder)).split("\n  ").slice(1, -1);
+  const { database, folder, load, apply, ...engine } = useEngine();
+  const refusal = async () => (await engine.refusal()).split("\n  ").slice(1, -1);
 
   beforeEach(async () => {
     folder.write("0001-a.sql", "CREATE TABLE a (x int);\n-- the end\n");
@@ -28,11 +19,11 @@ describe("the history of a database", () => {
   });
 
   it("refuses an edited file with both digests and the first line that differs", async () => {
-    const [before] = await loadMigrations(folder.path);
+    const [before] = await load();
     folder.write("0001-a.sql", "CREATE TABLE a (x int);\n-- The end\n");
-    const [now] = await loadMigrations(folder.path);
+    const [now] = await load();
     assert.equal(
-      await failureOf(apply, folder),
+      await engine.refusal(),
       [
         "UserError: The migrations folder is not the one this database was migrated with; nothing was run.",
         "migrations/0001-a.sql was edited after it had been applied.",
@@ -133,7 +124,7 @@ describe("the history of a database", () => {
 
   it("is told by plan, too, which refuses nothing by throwing", async () => {
     folder.remove("0001-a.sql");
-    const plan = await planMigrations(await database.connect(), await loadMigrations(folder.path));
+    const plan = await planMigrations(await database.connect(), await load());
     assert.equal(plan.refusals.length, 1);
     assert.match(plan.refusals[0] ?? "", /0001-a is applied, but its file is missing\./);
   });
@@ -151,7 +142,7 @@ describe("the history of a database", () => {
       await database.query(change);
       folder.write("0004-d.sql", "CREATE TABLE d ()");
       assert.equal(
-        await failureOf(apply, folder),
+        await engine.refusal(),
         [
           "UserError: The journal of this database, schema stateful_cd, is not as the engine made it.",
           cause,
@@ -171,12 +162,15 @@ describe("the history of a database", () => {
     afterEach(async () => {
       await copy.drop();
     });
+    const applyToCopy = (options: Partial<ApplyOptions> = {}) =>
+      apply({ connect: copy.connect, target: "staging/bookkeeper", ...options });
     const runs = (of: Pick<TestDatabase, "query">) =>
       of.query("SELECT epoch, recognised_from FROM stateful_cd.runs ORDER BY epoch");
 
     it("is recognised once, keeps what was applied, and raises the epoch", async () => {
       const told: string[] = [];
-      const first = await applyTo(copy, "staging/bookkeeper", told);
+      const onProgress = ({ message }: Progress) => told.push(message);
+      const first = await applyToCopy({ onProgress });
       const [origin] = await database.query(
         "SELECT id, system_identifier AS s, database_oid AS o FROM stateful_cd.journal",
       );
@@ -192,7 +186,7 @@ describe("the history of a database", () => {
           ["done", false],
         ],
       );
-      const second = await applyTo(copy, "staging/bookkeeper", told);
+      const second = await applyToCopy({ onProgress });
       assert.equal(second.recognised, undefined);
       assert.deepEqual([told.length, second.journal?.epoch], [1, "2"]);
       assert.deepEqual(await runs(copy), [
@@ -204,27 +198,27 @@ describe("the history of a database", () => {
 
     it("is recognised by its target's name where the server's identifiers are the same", async () => {
       folder.write("0004-d.sql", "CREATE TABLE d ()");
-      await applyTo(database, "prod/bookkeeper");
-      const result = await applyTo(database, "staging/bookkeeper");
+      await apply({ target: "prod/bookkeeper" });
+      const result = await apply({ target: "staging/bookkeeper" });
       assert.equal(result.recognised, "prod/bookkeeper");
       assert.deepEqual((await runs(database)).at(-1), {
         epoch: "3",
         recognised_from: "prod/bookkeeper",
       });
-      const withoutName = await applyTo(database);
+      const withoutName = await apply();
       assert.deepEqual([withoutName.recognised, withoutName.journal?.epoch], [undefined, "3"]);
     });
 
     it("is recognised before what is pending is applied", async () => {
       folder.write("0004-d.sql", "CREATE TABLE d ()");
-      const result = await applyTo(copy, "staging/bookkeeper");
+      const result = await applyToCopy();
       assert.equal(result.migrations[3]?.applied, true);
       assert.deepEqual(await database.query("SELECT to_regclass('d') AS d"), [{ d: null }]);
     });
 
     it("does not take its own server for an earlier run of the origin's", async () => {
       await copy.query("UPDATE stateful_cd.runs SET outcome = 'running', backend_pid = 1");
-      assert.notEqual((await applyTo(copy, "staging/bookkeeper")).recognised, undefined);
+      assert.notEqual((await applyToCopy()).recognised, undefined);
     });
   });
 });

@@ -1,18 +1,9 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a migration that comes late", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async () =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-    });
-  const refusal = async () => (await failureOf(apply, folder)).split("\n  ").slice(1, -1);
+  const { folder, apply, ...engine } = useEngine();
+  const refusal = async () => (await engine.refusal()).split("\n  ").slice(1, -1);
 
   beforeEach(async () => {
     folder.write(
@@ -92,7 +83,7 @@ describe("a migration that comes late", () => {
   it("cannot be allowed by a policy that says something else", async () => {
     folder.write("policy.yaml", "# ours\nlateFiles: always\n");
     assert.equal(
-      await failureOf(apply, folder),
+      await engine.refusal(),
       [
         "UserError: migrations/policy.yaml is not a policy.",
         'lateFiles: Invalid option: expected one of "refuse"|"disjoint"',

@@ -1,16 +1,12 @@
 import { strict as assert } from "node:assert";
 import { linesOf } from "../../components/dynamic/migrationPreview";
 import { planLines } from "../../engine/cli/output";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a plan", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const plan = async () =>
-    planMigrations(await database.connect(), await loadMigrations(folder.path));
+  const { database, folder, load } = useEngine();
+  const plan = async () => planMigrations(await database.connect(), await load());
 
   beforeEach(async () => {
     await database.query(

@@ -1,14 +1,8 @@
 import { strict as assert } from "node:assert";
-import { abortMigration } from "../../engine/abort";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a statement that would write a large table anew", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, refusal, contract, abort } = useEngine();
 
   beforeEach(() =>
     database.query(
@@ -17,17 +11,12 @@ describe("a statement that would write a large table anew", () => {
     ),
   );
 
-  const common = async () => ({
-    connect: database.connect,
-    migrations: await loadMigrations(folder.path),
-  });
-  const apply = async () => applyMigrations(await common());
   /** The files that a refusal shows, by their names. */
   const shownFor = async (sql: string): Promise<Record<string, string>> => {
     folder.write("0001-a.sql", sql);
     const files: Record<string, string> = {};
     let name = "";
-    for (const line of (await failureOf(apply, folder)).split("\n").map((one) => one.slice(2))) {
+    for (const line of (await refusal()).split("\n").map((one) => one.slice(2))) {
       if (/^(expand\.sql|sync\.yaml|and a plain migration after it):$/.test(line)) {
         name = line.slice(0, -1);
       } else if (name !== "" && line.startsWith("  ")) {
@@ -76,11 +65,7 @@ describe("a statement that would write a large table anew", () => {
       await database.query(`SELECT relfilenode FROM pg_class WHERE relname = 'Order'`),
       [before],
     );
-    const { waiting } = await contractMigrations({
-      ...(await common()),
-      oldRoles: [],
-      soakSeconds: 0,
-    });
+    const { waiting } = await contract();
     assert.deepEqual(waiting, []);
   });
 
@@ -98,7 +83,7 @@ describe("a statement that would write a large table anew", () => {
       ),
       [{ n: 5000, of: 5000 }],
     );
-    await abortMigration({ ...(await common()), id: "0001-a" });
+    await abort("0001-a");
     assert.deepEqual(
       await database.query("SELECT attname FROM pg_attribute WHERE attname = 'ticket'"),
       [],
@@ -113,7 +98,7 @@ describe("a statement that would write a large table anew", () => {
       "expand.sql": `ALTER TABLE "Order" ADD x int; ALTER TABLE "Order" ALTER x SET DEFAULT rarely()`,
       "sync.yaml": "kind: fill\ntable: Order\nnew: x\n",
     });
-    const lines = (await failureOf(apply, folder)).split("\n  ");
+    const lines = (await refusal()).split("\n  ");
     assert.deepEqual(lines.slice(0, 1).concat(lines.slice(-1)), [
       "UserError: Migration 0001-a is blocked: Rows of public.Order that have no x: more than 20.",
       "Next: give these rows a value, or x of public.Order a default that is never NULL; then run the same command again",
@@ -130,7 +115,7 @@ describe("a statement that would write a large table anew", () => {
     await database.query("CREATE SEQUENCE tickets");
     paste(await shownFor(`ALTER TABLE "Order" ADD ticket int DEFAULT nextval('tickets')`));
     folder.write("0000-first.sql", "SELECT 1");
-    await applyMigrations({ ...(await common()), through: "0000-first" });
+    await apply({ through: "0000-first" });
     await database.query(`
       CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN NEW.paused := true; RETURN NEW; END';
@@ -138,8 +123,7 @@ describe("a statement that would write a large table anew", () => {
     const holder = await database.connect();
     let held: Promise<unknown> | undefined;
     let freed: Promise<unknown> | undefined;
-    await applyMigrations({
-      ...(await common()),
+    await apply({
       onProgress: ({ message }) => {
         if (message.startsWith("backfill: paused")) {
           held ??= holder
@@ -243,7 +227,7 @@ describe("a statement that would write a large table anew", () => {
 
   it("for another type of a primary key is told to be done where it stands", async () => {
     folder.write("0001-a.sql", `ALTER TABLE "Order" ALTER COLUMN id TYPE bigint`);
-    const lines = (await failureOf(apply, folder)).split("\n  ");
+    const lines = (await refusal()).split("\n  ");
     assert.deepEqual(lines.slice(4, 5).concat(lines.slice(-1)), [
       "It writes anew public.Order while nobody may use it: column id changes its type.",
       'Next: do it where it stands, at an hour when nobody works with the table; or write "-- atomic: true" on the first line of migrations/0001-a.sql to run it as it stands',
@@ -256,7 +240,7 @@ describe("a statement that would write a large table anew", () => {
       "sync.yaml": "kind: fill\ntable: Order\nnew: token\n",
     });
     assert.equal(
-      (await failureOf(apply, folder)).split("\n  ")[1],
+      (await refusal()).split("\n  ")[1],
       'public.Order.token has no default, which is what new rows get: add to expand.sql ALTER TABLE public."Order" ALTER COLUMN token SET DEFAULT ...;',
     );
   });

@@ -1,14 +1,9 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a migration after one whose contract is still to come", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, load, apply, refusal, contract } = useEngine();
 
   beforeEach(async () => {
     folder.write(
@@ -21,11 +16,9 @@ describe("a migration after one whose contract is still to come", () => {
     await apply();
   });
 
-  const apply = async () =>
-    applyMigrations({ connect: database.connect, migrations: await loadMigrations(folder.path) });
   const refused = async (text: string) => {
     folder.write("0003-c/expand.sql", text);
-    return (await failureOf(apply, folder)).split("\n");
+    return (await refusal()).split("\n");
   };
   const next =
     "  Next: pulumi up once no old release runs, or npm run migrations -- contract --through 0002-b --old-role <login of the old release>; then run the same command again";
@@ -40,7 +33,7 @@ describe("a migration after one whose contract is still to come", () => {
       "      | ^",
       next,
     ]);
-    const migrations = await loadMigrations(folder.path);
+    const migrations = await load();
     const { refusals } = await planMigrations(await database.connect(), migrations);
     const told = refusals.map((text) => `UserError: ${text}`.replaceAll(folder.path, "migrations"));
     assert.deepEqual(told, [lines.join("\n")]);
@@ -80,13 +73,7 @@ describe("a migration after one whose contract is still to come", () => {
        CREATE SCHEMA s; CREATE TABLE s.t (a int); ALTER TABLE s.t DROP a;`,
     );
     await apply();
-    const migrations = await loadMigrations(folder.path);
-    const { waiting } = await contractMigrations({
-      connect: database.connect,
-      migrations,
-      oldRoles: [],
-      soakSeconds: 0,
-    });
+    const { waiting } = await contract();
     assert.deepEqual(waiting, []);
     folder.write("0004-d.sql", "ALTER TABLE t RENAME COLUMN b TO d");
     await apply();

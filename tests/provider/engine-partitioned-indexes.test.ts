@@ -1,10 +1,9 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { failureOf, useFolder } from "../migrationFolder";
-import { createDatabase, useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
+import { createDatabase } from "../postgres";
 
 const scene = `
   CREATE TABLE sales (id int, "at" date, note text) PARTITION BY RANGE (id);
@@ -23,15 +22,10 @@ const rewritten: readonly (readonly [sql: string, parts: number])[] = [
 ];
 
 describe("an index of a partitioned table", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, ...engine } = useEngine();
   let told: Progress[] = [];
-  const apply = async (onProgress = (progress: Progress): unknown => told.push(progress)) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      onProgress,
-    });
+  const apply = (onProgress = (progress: Progress): unknown => told.push(progress)) =>
+    engine.apply({ onProgress });
   const partsTold = () =>
     told.flatMap(({ message }) => /part (\d+ of \d+)/.exec(message)?.slice(1) ?? []);
   const schemaNow = async () => (await schemaFingerprint(await database.connect())).facts;

@@ -1,23 +1,14 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyOptions } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("before it locks a table, a run", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
+  const { database, folder, apply, ...engine } = useEngine();
   const refusal = async (options: Partial<ApplyOptions> = {}) =>
-    (await failureOf(() => apply(options), folder))
+    (await engine.refusal(options))
       .replace(/pid \d+/g, "pid N")
       .replace(/pg_terminate_backend\(\d+\)/g, "pg_terminate_backend(N)")
       .replace(/for \d+ s,/g, "for S s,")

@@ -1,13 +1,12 @@
 import { strict as assert } from "node:assert";
 import type { Client } from "pg";
-import { abortMigration } from "../../engine/abort";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
+import type { ApplyOptions } from "../../engine/apply";
 import { planMigrations } from "../../engine/plan";
 import type { Progress } from "../../engine/progress";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { failureOf, useFolder } from "../migrationFolder";
-import { createDatabase, useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
+import { createDatabase } from "../postgres";
 
 const scene = `
   CREATE TABLE parent (id int PRIMARY KEY);
@@ -40,16 +39,10 @@ const rewritten: readonly (readonly [sql: string, parts: number])[] = [
 ];
 
 describe("a statement that would hold others up", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, load, abort, ...engine } = useEngine();
   let told: Progress[] = [];
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      onProgress: (progress) => told.push(progress),
-      ...options,
-    });
+  const apply = (options: Partial<ApplyOptions> = {}) =>
+    engine.apply({ onProgress: (progress) => told.push(progress), ...options });
   const partsTold = () =>
     told.flatMap(({ message }) => /part (\d+) of (\d+)/.exec(message)?.slice(1) ?? []).map(Number);
   /** The schema that the statement makes when PostgreSQL runs it as it is. */
@@ -122,8 +115,7 @@ describe("a statement that would hold others up", () => {
         if (message.includes(`part ${part}`)) clients[0]?.connection.stream.destroy();
       };
       assert.match(await failureOf(() => apply({ connect, onProgress })), /goes on with the part/);
-      const migrations = await loadMigrations(folder.path);
-      await abortMigration({ connect: database.connect, migrations, id: "0001-a" });
+      await abort("0001-a");
       assert.deepEqual(await schemaNow(), before, part);
     }
     assert.deepEqual(await database.query("SELECT FROM stateful_cd.rewrites"), []);
@@ -171,7 +163,7 @@ describe("a statement that would hold others up", () => {
     );
     folder.write("0001-a.sql", "SELECT 1; SET search_path = app; CREATE INDEX ON u (a)");
     const client = await database.connect();
-    const { migrations } = await planMigrations(client, await loadMigrations(folder.path));
+    const { migrations } = await planMigrations(client, await load());
     const planned = migrations[0]?.statements.map(({ effects }) => effects.runAs);
     assert.deepEqual(planned, [undefined, undefined, "CREATE INDEX CONCURRENTLY"]);
     await apply();

@@ -1,12 +1,8 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a role that lacks a right", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, refusal } = useEngine();
   beforeEach(() =>
     database.query(
       `DROP ROLE IF EXISTS lacking;
@@ -44,9 +40,8 @@ describe("a role that lacks a right", () => {
   ] as const) {
     it(`is told what gives it the right to ${sql}`, async () => {
       folder.write("0001-a.sql", sql);
-      const migrations = await loadMigrations(folder.path);
       const connect = () => database.connect({ user: "lacking", password: "canary-secret" });
-      const message = await failureOf(() => applyMigrations({ connect, migrations }), folder);
+      const message = await refusal({ connect });
       assert.match(message, /^ {2}migrations\/0001-a\.sql:1:\d+ \(statement 1 of 1\)$/m);
       assert.equal(
         message.split("\n  ").at(-1),

@@ -1,12 +1,8 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("the expressions of a sync.yaml, before a trigger uses them,", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, refusal } = useEngine();
 
   interface Scene {
     readonly table: string;
@@ -38,12 +34,10 @@ describe("the expressions of a sync.yaml, before a trigger uses them,", () => {
       ].join("\n"),
     );
   };
-  const apply = async () =>
-    applyMigrations({ connect: database.connect, migrations: await loadMigrations(folder.path) });
   /** What is said of the values, without the places. */
   const problems = async (change: Partial<Scene>): Promise<string[]> => {
     write({ ...base, ...change });
-    const lines = (await failureOf(apply, folder)).split("\n  ");
+    const lines = (await refusal()).split("\n  ");
     assert.equal(
       lines[0],
       "UserError: migrations/0002-change/sync.yaml does not keep what is written; no trigger was added.",
@@ -121,7 +115,7 @@ describe("the expressions of a sync.yaml, before a trigger uses them,", () => {
       reverse: { code: "(number + 1)::text" },
     });
     assert.equal(
-      await failureOf(apply, folder),
+      await refusal(),
       [
         "UserError: migrations/0002-change/sync.yaml does not keep what is written; no trigger was added.",
         'forward(reverse(x)) is not x for {"number" : 12} (a row of the table): written back as {"code" : "13"}, it comes back as {"number" : 13}.',

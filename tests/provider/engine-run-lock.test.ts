@@ -1,21 +1,12 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 import { startTransactionPooler } from "../transactionPooler";
 
 describe("the run lock", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
+  const { database, folder, apply } = useEngine();
   const key = async () => {
     const [row] = await database.query(
       "SELECT (classid::bigint << 32 | objid::bigint)::text AS key FROM pg_locks WHERE locktype = 'advisory'",

@@ -1,30 +1,14 @@
 import { strict as assert } from "node:assert";
-import { abortMigration } from "../../engine/abort";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { undoMigration } from "../../engine/undo";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 const id = "0002-change";
 
 describe("one value under another name or of another type", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, refusal, abort, undo, ...engine } = useEngine();
 
-  const common = async () => ({
-    connect: database.connect,
-    migrations: await loadMigrations(folder.path),
-  });
-  const apply = async (through?: string) =>
-    applyMigrations({ ...(await common()), ...(through === undefined ? {} : { through }) });
   const contract = async () => {
-    const { waiting } = await contractMigrations({
-      ...(await common()),
-      oldRoles: [],
-      soakSeconds: 0,
-    });
+    const { waiting } = await engine.contract();
     assert.deepEqual(waiting, []);
   };
   const columns = async (): Promise<string[]> =>
@@ -123,7 +107,7 @@ describe("one value under another name or of another type", () => {
       await database.query(
         "UPDATE things SET b = 'since' WHERE id = 9; INSERT INTO things (id, b) VALUES (9000, 'late')",
       );
-      await undoMigration({ ...(await common()), id });
+      await undo(id);
       assert.deepEqual(
         await database.query("SELECT a, b FROM things WHERE id IN (9, 10, 9000) ORDER BY id"),
         [
@@ -155,7 +139,7 @@ describe("one value under another name or of another type", () => {
         [{ a: "sad", b: "sad" }],
       );
       await contract();
-      await undoMigration({ ...(await common()), id });
+      await undo(id);
       assert.deepEqual(
         await database.query("UPDATE things SET a = 'happy' RETURNING a::text, b::text"),
         [{ a: "happy", b: "happy" }],
@@ -165,7 +149,7 @@ describe("one value under another name or of another type", () => {
     it("is taken back by abort", async () => {
       renamed();
       await apply();
-      await abortMigration({ ...(await common()), id });
+      await abort(id);
       assert.deepEqual(await columns(), [
         "a character varying(9) NOT NULL DEFAULT 'new'::character varying",
         "id integer NOT NULL",
@@ -204,7 +188,7 @@ describe("one value under another name or of another type", () => {
         "id integer NOT NULL",
       ]);
       assert.equal(
-        await failureOf(async () => undoMigration({ ...(await common()), id })),
+        await failureOf(() => undo(id)),
         [
           `UserError: Migration ${id} failed while filling the new columns: integer out of range (22003).`,
           "row of public.things: id 309",
@@ -212,7 +196,7 @@ describe("one value under another name or of another type", () => {
         ].join("\n  "),
       );
       await database.query("UPDATE things SET b = 4 WHERE id = 309");
-      await undoMigration({ ...(await common()), id });
+      await undo(id);
       await follow([["UPDATE things SET a = 6 WHERE id = 9", 6, "6"]]);
     });
 
@@ -248,7 +232,7 @@ describe("one value under another name or of another type", () => {
         "kind: type\ntable: things\nold: a\nnew: b\ntype: int\n",
       );
       assert.equal(
-        await failureOf(() => apply(), folder),
+        await refusal(),
         [
           "UserError: migrations/0002-change/sync.yaml does not keep what is written; no trigger was added.",
           'forward.b fails for {"a" : "a"} (made up): invalid input syntax for type integer: "a".',
@@ -278,9 +262,9 @@ describe("one value under another name or of another type", () => {
   it("is corrected in expand.sql in the way that its refusal tells", async () => {
     const table = "CREATE TABLE things (id int PRIMARY KEY, a int)";
     write(table, "ALTER TABLE things ADD b text", rename);
-    const refused = await failureOf(() => apply(), folder);
+    const refused = await refusal();
     assert.match(refused, new RegExp(`npm run migrations -- abort ${id} before you do$`));
-    await abortMigration({ ...(await common()), id });
+    await abort(id);
     write(table, "ALTER TABLE things ADD b int", rename);
     await apply();
     await follow([["INSERT INTO things (id, b) VALUES (9, 7)", 7, 7]]);
@@ -393,7 +377,7 @@ describe("one value under another name or of another type", () => {
     it(`refuses ${name}`, async () => {
       write(table, expand, yaml);
       assert.equal(
-        await failureOf(() => apply(), folder),
+        await refusal(),
         [
           "UserError: migrations/0002-change/sync.yaml cannot be followed on this database; no trigger was added.",
           ...problems,

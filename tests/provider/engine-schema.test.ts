@@ -1,10 +1,8 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
 import { inspectSchema } from "../../engine/inspect";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
 import { diffSchemas, schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { useFolder } from "../migrationFolder";
+import { useEngine } from "../engineScene";
 import { createDatabase, useDatabase } from "../postgres";
 
 const schema = `
@@ -154,9 +152,7 @@ describe("the schema fingerprint", () => {
 });
 
 describe("looking without writing", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const load = () => loadMigrations(folder.path);
+  const { database, folder, load, apply } = useEngine();
 
   it("plans on an empty database", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int);\n\nINSERT INTO t\n  VALUES (1);\nVACUUM t");
@@ -202,7 +198,7 @@ describe("looking without writing", () => {
   it("plans what is left of a file that stopped half way, and nothing of what is done", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int)");
     folder.write("0002-b.sql", "VACUUM t; SELECT 1/0");
-    await assert.rejects(applyMigrations({ connect: database.connect, migrations: await load() }));
+    await assert.rejects(apply());
     const plan = await planMigrations(await database.connect(), await load());
     assert.deepEqual(
       plan.migrations.map(({ state, statements }) => [state, statements.map(({ head }) => head)]),
@@ -226,11 +222,7 @@ describe("looking without writing", () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)");
     const empty = await inspectSchema(await database.connect(), await load());
     assert.deepEqual([empty.journal, empty.migrations[0]?.state], [undefined, "pending"]);
-    await applyMigrations({
-      connect: database.connect,
-      migrations: await load(),
-      target: "prod/a",
-    });
+    await apply({ target: "prod/a" });
     const before = await inspectSchema(await database.connect(), await load());
     await database.query(
       "ALTER TABLE t ADD b int; ALTER TABLE t ADD CONSTRAINT b CHECK (b > 0) NOT VALID",

@@ -1,23 +1,14 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { applyMigrations } from "../../engine/apply";
 import { loadBaseline, splitAtBaseline } from "../../engine/baseline";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import { squash } from "../../engine/squash";
-import { failureOf, useFolder } from "../migrationFolder";
-import { createDatabase, useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
+import { createDatabase } from "../postgres";
 
 describe("squashing", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const load = () => loadMigrations(folder.path);
-  const apply = async (through?: string, to: Pick<typeof database, "connect"> = database) =>
-    applyMigrations({
-      connect: to.connect,
-      migrations: await load(),
-      ...(through === undefined ? {} : { through }),
-    });
+  const { database, folder, load, apply } = useEngine();
   const squashThrough = async (through: string) =>
     squash(await database.connect(), folder.path, await load(), through);
 
@@ -50,7 +41,7 @@ describe("squashing", () => {
     await squashThrough("0002-b");
     const empty = await createDatabase();
     try {
-      const { migrations } = await apply(undefined, empty);
+      const { migrations } = await apply({ connect: empty.connect });
       assert.deepEqual(
         migrations.map(({ applied }) => applied),
         [true, true, true],
@@ -61,7 +52,7 @@ describe("squashing", () => {
   });
 
   it("refuses what is pending", async () => {
-    await apply("0001-a");
+    await apply({ through: "0001-a" });
     assert.equal(
       await failureOf(() => squashThrough("0003-c"), folder),
       [

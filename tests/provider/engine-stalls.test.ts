@@ -1,21 +1,11 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a run that meets others at a table", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
+  const { database, folder, apply, refusal } = useEngine();
   const hasColumn = async () =>
     (
       await database.query(
@@ -71,7 +61,6 @@ describe("a run that meets others at a table", () => {
          ('public.t', 9999, 1, now() - interval '61 minutes'), ('public.u', 9999, 1, now())`,
     );
     folder.write("0002-b.sql", "ALTER TABLE t ADD b int");
-    const message = () => failureOf(() => apply(), folder);
     const expected = [
       "UserError: Migration 0002-b stopped: the stall budget of public.t is spent.",
       "migrations/0002-b.sql:1:1 (statement 1 of 1)",
@@ -81,8 +70,8 @@ describe("a run that meets others at a table", () => {
       "Nothing of this file was kept: its transaction was rolled back.",
       "Next: run the same command again in 10 min",
     ].join("\n  ");
-    assert.equal(await message(), expected);
-    assert.equal(await message(), expected);
+    assert.equal(await refusal(), expected);
+    assert.equal(await refusal(), expected);
     assert.equal(await hasColumn(), false);
     await apply({ stallBudgetMilliseconds: 1010 });
     assert.equal(await hasColumn(), true);
@@ -126,7 +115,7 @@ describe("a run that meets others at a table", () => {
     const { onProgress } = at(2, async () => {
       while ((await cancel()).length === 0) await sleep(20);
     });
-    assert.deepEqual((await failureOf(() => apply({ onProgress }), folder)).split("\n  "), [
+    assert.deepEqual((await refusal({ onProgress })).split("\n  "), [
       "UserError: Migration 0001-a failed: canceling statement due to user request (57014).",
       "migrations/0001-a.sql:2:1 (statement 2 of 2)",
       "2 | SELECT pg_sleep(30);",
@@ -178,10 +167,7 @@ describe("a run that meets others at a table", () => {
       try {
         while (!(await isVacuumed())) await sleep(50);
         const connect = connectAs("modest");
-        const message = await failureOf(
-          () => apply({ connect, tableLockDeadlineSeconds: 1 }),
-          folder,
-        );
+        const message = await refusal({ connect, tableLockDeadlineSeconds: 1 });
         assert.equal(
           message.split("\n  ")[0],
           "UserError: Migration 0001-a stopped: others hold public.t.",

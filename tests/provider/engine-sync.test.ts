@@ -1,20 +1,10 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations, type ApplyOptions } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
 import type { Progress } from "../../engine/progress";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 describe("keeping old and new columns in step", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  const apply = async (options: Partial<ApplyOptions> = {}) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await loadMigrations(folder.path),
-      ...options,
-    });
-  const refusal = () => failureOf(() => apply(), folder);
+  const { database, folder, apply, refusal } = useEngine();
   const state = () => database.query("SELECT id, state, reason FROM stateful_cd.migrations");
 
   /** A table with a name in one text, to be split at its blank. */

@@ -1,15 +1,9 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { undoMigration } from "../../engine/undo";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("undo of a lookup", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, contract, undo } = useEngine();
 
   it("keeps what a row refers to, and its name right, when that is renamed in the middle", async () => {
     folder.write(
@@ -29,10 +23,8 @@ describe("undo of a lookup", () => {
         "indexes: { items_place_id: [place_id] }",
       ].join("\n"),
     );
-    const migrations = await loadMigrations(folder.path);
-    const common = { connect: database.connect, migrations };
-    await applyMigrations(common);
-    const { waiting } = await contractMigrations({ ...common, oldRoles: [], soakSeconds: 0 });
+    await apply();
+    const { waiting } = await contract();
     assert.deepEqual(waiting, []);
     await database.query("UPDATE items SET place_id = 2 WHERE id = 7");
     await database.query(
@@ -41,7 +33,7 @@ describe("undo of a lookup", () => {
        CREATE TRIGGER a_slow BEFORE UPDATE ON items FOR EACH ROW
          WHEN (NEW.id = 7) EXECUTE FUNCTION slow()`,
     );
-    const undone = undoMigration({ ...common, id: "0002-id" });
+    const undone = undo("0002-id");
     // Its statement has read the name, and has not written it yet.
     while (!(await isFilling())) await Promise.race([undone, sleep(25)]);
     await database.query("UPDATE places SET name = 'TWO' WHERE id = 2");

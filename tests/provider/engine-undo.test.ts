@@ -1,46 +1,23 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations, type ContractOptions } from "../../engine/contract";
+import type { ContractOptions } from "../../engine/contract";
 import type { Migration } from "../../engine/files/migration";
 import { loadMigrations } from "../../engine/files/migrationFolder";
 import { findDrift } from "../../engine/journal/recordedSchema";
-import { undoMigration } from "../../engine/undo";
 import { generateSample } from "../bookkeeper";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 
 describe("undo", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  let migrations: readonly Migration[] = [];
-
-  const load = async () => (migrations = await loadMigrations(folder.path));
-  const apply = (through?: string) =>
-    applyMigrations({
-      connect: database.connect,
-      migrations,
-      ...(through === undefined ? {} : { through }),
-    });
-  const contract = (options: Partial<ContractOptions> = {}) =>
-    contractMigrations({
-      connect: database.connect,
-      migrations,
-      oldRoles: [],
-      soakSeconds: 0,
-      ...options,
-    });
-  const undo = (id: string) => undoMigration({ connect: database.connect, migrations, id });
-  const states = async (): Promise<Record<string, unknown>> =>
-    Object.fromEntries(
-      (await database.query("SELECT id, state FROM stateful_cd.migrations ORDER BY id")).map(
-        ({ id, state }) => [String(id), state],
-      ),
-    );
+  const { database, folder, states, ...engine } = useEngine();
 
   describe("of the demo's two migrations", () => {
     const lookup = "0002-inventory-warehouse";
     const address = "0003-warehouse-address";
+    let migrations: readonly Migration[] = [];
     let oldRole = "";
+    const contract = (options: Partial<ContractOptions> = {}) =>
+      engine.contract({ migrations, ...options });
+    const undo = (id: string) => engine.undo(id, { migrations });
     const warehouses = () =>
       database.query("SELECT id, location, city, state FROM warehouses ORDER BY id");
     const disagreeing = () =>
@@ -56,9 +33,9 @@ describe("undo", () => {
       migrations = await loadMigrations("migrations");
       oldRole = `old_${database.name}`;
       await database.query(`CREATE ROLE ${oldRole} LOGIN PASSWORD 'x'`);
-      await apply("0001-bookkeeper");
+      await engine.apply({ migrations, through: "0001-bookkeeper" });
       await generateSample(database, 500, "undo");
-      await apply();
+      await engine.apply({ migrations });
       await database.query("UPDATE warehouses SET location = 'Boston , ma' WHERE id = 1");
     });
 
@@ -164,6 +141,8 @@ describe("undo", () => {
   });
 
   describe("of a small migration", () => {
+    const { apply, contract, undo } = engine;
+
     beforeEach(async () => {
       folder.write(
         "0001-t.sql",
@@ -179,7 +158,6 @@ describe("undo", () => {
           "rejects: allow-null",
         ].join("\n"),
       );
-      await load();
       await apply();
     });
 
@@ -252,7 +230,6 @@ describe("undo", () => {
       );
       folder.write("0003-c/expand.sql", "ALTER TABLE t ADD c int");
       folder.write("0003-c/contract.sql", "ALTER TABLE t ALTER COLUMN c SET DEFAULT 3");
-      await load();
       await apply();
       await contract();
       assert.equal(
@@ -264,7 +241,6 @@ describe("undo", () => {
         ].join("\n  "),
       );
       folder.write("0003-c/undo.sql", "ALTER TABLE t ALTER COLUMN c DROP DEFAULT");
-      await load();
       await undo("0003-c");
       assert.equal((await states())["0003-c"], "verified");
       await contract();

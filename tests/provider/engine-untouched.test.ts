@@ -1,12 +1,8 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a backfill of a table with triggers of the application", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, refusal } = useEngine();
 
   const write = (body: string, yaml = ""): void => {
     folder.write(
@@ -23,8 +19,6 @@ describe("a backfill of a table with triggers of the application", () => {
       `kind: rename\ntable: words\nold: word\nnew: name\n${yaml}`,
     );
   };
-  const apply = async () =>
-    applyMigrations({ connect: database.connect, migrations: await loadMigrations(folder.path) });
   const changed = async () =>
     (
       await database.query(
@@ -35,7 +29,7 @@ describe("a backfill of a table with triggers of the application", () => {
 
   it("stops before it keeps a change of another column, and says what would change it", async () => {
     write(`NEW."Changed" := '2021-01-01';`);
-    const message = await failureOf(apply, folder);
+    const message = await refusal();
     assert.deepEqual(message.split("\n  ").slice(0, 2), [
       "UserError: Filling rows of public.words would change Changed too; the batch was not kept.",
       'id 1: Changed "2020-01-01" becomes "2021-01-01"',
@@ -53,7 +47,7 @@ describe("a backfill of a table with triggers of the application", () => {
 
   it("goes on once sync.yaml says that it may", async () => {
     write(`NEW."Changed" := '2021-01-01';`);
-    await failureOf(apply);
+    await refusal();
     write(`NEW."Changed" := '2021-01-01';`, "touches: [Changed]\n");
     await apply();
     assert.deepEqual(await changed(), { touched: 20000, empty: 0 });
@@ -68,8 +62,7 @@ describe("a backfill of a table with triggers of the application", () => {
 
   it("takes nobody else's writes for the trigger's", async () => {
     write("NEW.seen := NEW.seen;");
-    const migrations = await loadMigrations(folder.path);
-    await applyMigrations({ connect: database.connect, migrations, through: "0001-words" });
+    await apply({ through: "0001-words" });
     let stopped = false;
     let writes = 0;
     const writers = [1, 2].map(async (turn) => {

@@ -1,22 +1,10 @@
 import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortMigration } from "../../engine/abort";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import type { Migration } from "../../engine/files/migration";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { undoMigration } from "../../engine/undo";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
-
-const cli = path.join(__dirname, "..", "..", "engine", "cli", "main.js");
+import { cli, useEngine } from "../engineScene";
 
 describe("the way back, killed", () => {
-  const database = useDatabase();
-  const folder = useFolder();
-  let migrations: readonly Migration[] = [];
+  const { database, folder, apply, contract, abort, states, ...engine } = useEngine();
   let child: ChildProcess | undefined;
   let said = "";
 
@@ -34,8 +22,7 @@ describe("the way back, killed", () => {
         "reverse: { a: b::text }",
       ].join("\n"),
     );
-    migrations = await loadMigrations(folder.path);
-    await applyMigrations({ connect: database.connect, migrations });
+    await apply();
   });
   afterEach(() => {
     child?.kill("SIGKILL");
@@ -65,9 +52,7 @@ describe("the way back, killed", () => {
       condition,
       async () => (await database.query(`SELECT (${condition}) AS yes`))[0]?.yes === true,
     );
-  const state = async () =>
-    (await database.query("SELECT state FROM stateful_cd.migrations WHERE id = '0002-b'"))[0]
-      ?.state;
+  const state = async () => (await states())["0002-b"];
   const isIn = (wanted: string) => until(wanted, async () => (await state()) === wanted);
   const isWaiting = () =>
     until("it waits", () => Promise.resolve(said.includes("not asking for public.t yet")));
@@ -81,14 +66,7 @@ describe("the way back, killed", () => {
     await kill();
     await reader.query("COMMIT");
     assert.equal(await state(), "aborting");
-    assert.deepEqual(
-      await abortMigration({ connect: database.connect, migrations, id: "0002-b" }),
-      {
-        id: "0002-b",
-        state: "aborted",
-        aborted: true,
-      },
-    );
+    assert.deepEqual(await abort("0002-b"), { id: "0002-b", state: "aborted", aborted: true });
     assert.deepEqual(await database.query("SELECT * FROM t WHERE id = 7"), [{ id: 7, a: "7" }]);
     assert.deepEqual(
       await database.query("SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass"),
@@ -97,12 +75,11 @@ describe("the way back, killed", () => {
   });
 
   describe("in undo", () => {
-    const undo = () => undoMigration({ connect: database.connect, migrations, id: "0002-b" });
+    const undo = () => engine.undo("0002-b");
     const wrong = () => database.query("SELECT id FROM t WHERE a IS DISTINCT FROM b::text");
 
     beforeEach(async () => {
-      const contract = { connect: database.connect, migrations, oldRoles: [], soakSeconds: 0 };
-      assert.deepEqual((await contractMigrations(contract)).waiting, []);
+      assert.deepEqual((await contract()).waiting, []);
       await database.query("UPDATE t SET b = b + 1");
       await database.query("INSERT INTO t (id, b) VALUES (5000, 5)");
     });

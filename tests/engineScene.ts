@@ -1,0 +1,58 @@
+/**
+ * The engine's commands as tests call them, each on the database and the folder of the test.
+ *
+ *   const { database, folder, apply, refusal } = useEngine();
+ *   it("...", async () => { folder.write("0001-a.sql", "..."); await apply(); ... });
+ */
+import path from "node:path";
+import { abortMigration } from "../engine/abort";
+import { applyMigrations, type ApplyOptions } from "../engine/apply";
+import { contractMigrations, type ContractOptions } from "../engine/contract";
+import { loadMigrations } from "../engine/files/migrationFolder";
+import type { RunOptions } from "../engine/runOptions";
+import { undoMigration } from "../engine/undo";
+import { failureOf, useFolder } from "./migrationFolder";
+import { useDatabase } from "./postgres";
+
+/** The engine's command line, for runs in a process of their own. */
+export const cli = path.join(__dirname, "..", "engine", "cli", "main.js");
+
+/**
+ * Hooks that give every test of the enclosing `describe` a fresh database and an empty folder, and
+ * the commands on both. Each call reads the folder as it is then; options win over what is filled in.
+ */
+export function useEngine() {
+  const database = useDatabase();
+  const folder = useFolder();
+  const load = () => loadMigrations(folder.path);
+  const filledIn = async <Options extends Partial<RunOptions>>(options: Options) => ({
+    connect: database.connect,
+    migrations: options.migrations ?? (await load()),
+    ...options,
+  });
+  const apply = async (options: Partial<ApplyOptions> = {}) =>
+    applyMigrations(await filledIn(options));
+  return {
+    database,
+    folder,
+    /** The folder's migrations, parsed and checked. */
+    load,
+    apply,
+    /** The message that `apply` fails with; its paths begin with `migrations`. */
+    refusal: (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder),
+    /** Without old logins and without a soak time. */
+    contract: async (options: Partial<ContractOptions> = {}) =>
+      contractMigrations({ oldRoles: [], soakSeconds: 0, ...(await filledIn(options)) }),
+    abort: async (id: string, options: Partial<RunOptions> = {}) =>
+      abortMigration({ ...(await filledIn(options)), id }),
+    undo: async (id: string, options: Partial<RunOptions> = {}) =>
+      undoMigration({ ...(await filledIn(options)), id }),
+    /** The state of each migration in the journal, by its id. */
+    states: async (): Promise<Record<string, unknown>> =>
+      Object.fromEntries(
+        (await database.query("SELECT id, state FROM stateful_cd.migrations ORDER BY id")).map(
+          ({ id, state }) => [String(id), state],
+        ),
+      ),
+  };
+}
