@@ -1,14 +1,9 @@
 import { strict as assert } from "node:assert";
 import type { Client } from "pg";
-import { applyMigrations } from "../../engine/apply";
-import { contractMigrations } from "../../engine/contract";
-import { loadMigrations } from "../../engine/files/migrationFolder";
-import { useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("a lock that others wait for", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, apply, contract } = useEngine();
   /** What was sent while no answer was outstanding: each began a round trip. */
   let begun: string[] = [];
 
@@ -37,7 +32,6 @@ describe("a lock that others wait for", () => {
     };
     return Object.assign(client, { query: counted });
   };
-  const options = async () => ({ connect, migrations: await loadMigrations(folder.path) });
 
   /** The round trips from the first one that was begun under such a lock to its COMMIT. */
   const underLock = (lock: RegExp): string[] => {
@@ -48,15 +42,15 @@ describe("a lock that others wait for", () => {
   };
 
   it("is held for two round trips while triggers are added", async () => {
-    await applyMigrations(await options());
+    await apply({ connect });
     const [work, ...rest] = underLock(/LOCK TABLE .*\bt IN SHARE ROW EXCLUSIVE/);
     assert.match(work ?? "", /^LOCK TABLE/);
     assert.deepEqual(rest, ["COMMIT"]);
   });
 
   it("is held for two round trips while the old shape is ended, contract.sql included", async () => {
-    await applyMigrations(await options());
-    await contractMigrations({ ...(await options()), oldRoles: [], soakSeconds: 0 });
+    await apply({ connect });
+    await contract({ connect });
     const [work, ...rest] = underLock(/LOCK TABLE .*\bt IN ACCESS EXCLUSIVE/);
     assert.match(work ?? "", /^LOCK TABLE/);
     assert.deepEqual(rest, ["COMMIT"]);

@@ -1,13 +1,9 @@
 import { strict as assert } from "node:assert";
-import { applyMigrations } from "../../engine/apply";
-import { readMigrations } from "../../engine/files/migrationFolder";
 import { planMigrations } from "../../engine/plan";
-import { failureOf, useFolder } from "../migrationFolder";
-import { useDatabase } from "../postgres";
+import { useEngine } from "../engineScene";
 
 describe("the names in a sync.yaml", () => {
-  const database = useDatabase();
-  const folder = useFolder();
+  const { database, folder, load, apply, refusal } = useEngine();
   const columns = (table: string, from: string): string =>
     `table: ${table}\nold: [${from}]\nnew: [b]\nforward: { b: ${from} }\nreverse: { ${from}: b }\n`;
   const lookup = (references: string): string =>
@@ -20,13 +16,8 @@ describe("the names in a sync.yaml", () => {
     folder.write("0001-b/expand.sql", "ALTER TABLE t ADD b text;");
   });
 
-  const apply = async () =>
-    applyMigrations({
-      connect: database.connect,
-      migrations: await readMigrations(folder.path),
-    });
   const refusals = async (): Promise<readonly string[]> =>
-    (await planMigrations(await database.connect(), await readMigrations(folder.path))).refusals;
+    (await planMigrations(await database.connect(), await load())).refusals;
 
   const wrong: [what: string, yaml: string, said: string[]][] = [
     [
@@ -63,8 +54,7 @@ describe("the names in a sync.yaml", () => {
   for (const [what, yaml, said] of wrong) {
     it(`that nothing makes are refused before anything is run: ${what}`, async () => {
       folder.write("0001-b/sync.yaml", yaml);
-      const failure = await failureOf(apply, folder);
-      assert.deepEqual(failure.split("\n  "), [
+      assert.deepEqual((await refusal()).split("\n  "), [
         "UserError: A pending migration names what is not there; nothing was run.",
         ...said,
         "Next: correct the names; one that a function makes has to be mentioned in expand.sql, if only in a comment",
