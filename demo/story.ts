@@ -7,6 +7,7 @@ import { environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import { configure, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
+import { createCaller } from "./load/call";
 import { checkHistory } from "./load/checkHistory";
 import { startLoad } from "./load/load";
 import { demoStack, outputsOf, preview, startAfresh, up } from "./stacks";
@@ -16,6 +17,8 @@ import { type Step, type Story, summarise, type Told } from "./summary";
 const ratePerSecond = 40;
 /** People have machines of their own: being late here would count as the application's slowness. */
 const nicenessOfPeople = -10;
+/** A new Service answers within a second or two. */
+const longestOpeningSeconds = 30;
 /** The first requests meet processes that have just started: they are part of no comparison. */
 const warmUpSeconds = 5;
 /** How long they are watched before anything changes: what is quiet is measured, not assumed. */
@@ -54,6 +57,7 @@ export async function tellStory(): Promise<Told> {
   const { page, database } = await outputsOf(prod);
   const connect = () => connectToPostgres(database, 30, "stateful-cd demo");
 
+  await untilItAnswers(page);
   say("People use it", `${ratePerSecond} requests a second at ${page}, from now to the end.`);
   if (process.getuid?.() === 0) setPriority(nicenessOfPeople);
   const load = startLoad({ url: page, ratePerSecond });
@@ -126,6 +130,24 @@ export async function tellStory(): Promise<Told> {
   const told = { story, measured, checked, steps, page };
   await keep(artefacts, told);
   return told;
+}
+
+/** A node sends to a new Service a moment after the cluster has it: nobody is there before the page is. */
+async function untilItAnswers(page: string): Promise<void> {
+  const caller = createCaller(page);
+  const deadline = Date.now() + longestOpeningSeconds * 1000;
+  for (;;) {
+    const { answer, failure = `status ${answer?.status}` } = await caller.call({
+      method: "GET",
+      path: "/",
+    });
+    if (answer?.status === 200) break;
+    if (Date.now() > deadline) {
+      throw new UserError(`${page} does not answer.`, [failure], "make status");
+    }
+    await sleep(100);
+  }
+  caller.close();
 }
 
 /** In a preview already, with the reason: that is the point of the gate. */

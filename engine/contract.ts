@@ -86,8 +86,9 @@ async function whyNothingBegins(
   );
 }
 
-function gateOf({ oldRoles, askOutside, soakSeconds = 2 }: ContractOptions): Gate {
-  return { oldRoles, soakSeconds, ...(askOutside === undefined ? {} : { askOutside }) };
+function gateOf({ oldRoles, askOutside, soakSeconds = 2, ...options }: ContractOptions): Gate {
+  const { onProgress = () => undefined } = options;
+  return { oldRoles, soakSeconds, onProgress, ...(askOutside === undefined ? {} : { askOutside }) };
 }
 
 function keepDaysOf({ keepDays = 7 }: ContractOptions): number {

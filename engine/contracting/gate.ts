@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { audit } from "../backfill/audit";
@@ -7,6 +8,7 @@ import type { Migration } from "../files/migration";
 import type { LiveSync } from "../sync/liveSync";
 import { planSync } from "../preparing/planSync";
 import type { Session } from "../session/session";
+import type { Progress } from "../progress";
 import { printable } from "../sql/sourceText";
 import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./dependents";
 import { type OldRole, rolesBefore, sessionsOf } from "./oldRoles";
@@ -24,16 +26,36 @@ export interface Gate {
   readonly askOutside?: (oldRoles: readonly string[]) => Promise<string | undefined>;
   /** How long nobody may have been seen to use the old shape. */
   readonly soakSeconds: number;
+  readonly onProgress: (progress: Progress) => void;
 }
 
-/** Why an old release is still there, or may be; for people. */
+/** What is over soon is waited for; anything longer is left to a later run. */
+export const longestWaitSeconds = 10;
+
+/**
+ * Why an old release is still there, or may be; for people. Sessions that a pooler has kept of
+ * clients that are gone, as far as can be seen from outside, end soon: they are waited for.
+ */
 export async function whyOldReleaseIsThere(
   client: Client,
-  { oldRoles, askOutside }: Gate,
+  { oldRoles, askOutside, onProgress }: Gate,
   migration: Migration,
 ): Promise<string | undefined> {
   const roles = rolesBefore(oldRoles, migration);
-  return (await askOutside?.(roles)) ?? sessionsOf(client, roles);
+  const deadline = Date.now() + longestWaitSeconds * 1000;
+  let isTold = false;
+  for (;;) {
+    const outside = await askOutside?.(roles);
+    if (outside !== undefined) return outside;
+    const inside = await sessionsOf(client, roles);
+    if (inside === undefined || askOutside === undefined || Date.now() > deadline) return inside;
+    if (!isTold) {
+      const message = `${inside}: nobody uses them any more, waiting for their end`;
+      onProgress({ event: "waiting", migration: migration.id, message });
+    }
+    isTold = true;
+    await sleep(500);
+  }
 }
 
 export function whyStateWaits(state: MigrationState): string | undefined {

@@ -5,6 +5,7 @@ import type { MigrationState } from "../journal/journal";
 import { advance, withJournalTransaction } from "../journal/journalWriter";
 import {
   type Gate,
+  longestWaitSeconds,
   lookAt,
   soakLeft,
   whatAuditFinds,
@@ -16,9 +17,6 @@ import {
 import { rolesBefore } from "./oldRoles";
 import { readQuiet, startQuiet, usedSince } from "./quiet";
 import { contractMigration } from "./step";
-
-/** What is over soon is waited for; anything longer is left to a later run. */
-const longestWaitSeconds = 10;
 
 /** Everything that ends one old shape. */
 export interface Ending extends MigrationRun {

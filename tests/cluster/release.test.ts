@@ -16,6 +16,7 @@ import { keptSession } from "../../kube/keptSession";
 import { connectToPostgres } from "../../kube/postgres";
 import { portFor } from "../../kube/tunnel";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
+import { eventually } from "../pods";
 import { adminContext, passwordsIn, query, useStack } from "../testStack";
 
 const page = "http://10.243.0.1:30090";
@@ -43,7 +44,10 @@ describe("a release", function () {
 
   /** The rows there are, once the page has served some of them. */
   async function inventory(): Promise<unknown> {
-    const answer = await fetch(`${page}/api/inventory?limit=1`);
+    // A node sends to a new Service a moment after the cluster has it.
+    const answer = await eventually("the page", 10, () =>
+      fetch(`${page}/api/inventory?limit=1`).catch(() => undefined),
+    );
     assert.equal(answer.status, 200);
     assert.equal(((await answer.json()) as { items: unknown[] }).items.length, 1);
     const [row] = await query(await stack.database(), "select count(*)::int as n from inventory");

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { ContractOptions } from "../../engine/contract";
+import type { Progress } from "../../engine/progress";
 import { useEngine } from "../engineScene";
 
 describe("contract waits", () => {
@@ -55,6 +56,21 @@ describe("contract waits", () => {
     assert.equal(await waiting({ askOutside }), "");
     assert.equal(await state(), "done");
     assert.deepEqual(new Set(asked.flat()), new Set([oldRole]));
+  });
+
+  it("for the end of sessions whose clients are gone, as far as is seen outside, and goes on then", async () => {
+    const kept = await database.connect({ user: oldRole, password: "x", application_name: "kept" });
+    const told: string[] = [];
+    const onProgress = ({ message }: Progress): void => {
+      told.push(message);
+      if (message.includes("waiting for their end")) void kept.end();
+    };
+    const askOutside = () => Promise.resolve(undefined);
+    assert.equal(await waiting({ askOutside, onProgress }), "");
+    assert.equal(
+      told[0],
+      `an old release is connected: ${oldRole} has a session ('kept'): nobody uses them any more, waiting for their end`,
+    );
   });
 
   it("for nobody whose release knows the new shape, and leaves that release its login", async () => {
