@@ -1,11 +1,14 @@
 import { readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { connect, createServer, type Server } from "node:net";
+import { setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { addresses, apiServer } from "./addresses";
 import { keyPair } from "./certificates";
+
+const niceness = -10;
 
 const watchEvent = z.object({
   type: z.string(),
@@ -135,5 +138,7 @@ async function forward(pki: string, socket: string): Promise<void> {
 if (require.main === module) {
   const [pki, socket] = process.argv.slice(2);
   if (pki === undefined || socket === undefined) throw new Error("usage: nodePorts PKI SOCKET");
+  // A network is no process that waits for its turn beside a build.
+  setPriority(niceness);
   void forward(pki, socket);
 }

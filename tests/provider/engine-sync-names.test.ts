@@ -25,9 +25,9 @@ describe("the names in a sync.yaml", () => {
       columns("shelves", "a"),
       [
         "There is no table shelves, and nothing that runs before mentions it.",
-        "  0001-b/sync.yaml:1:8",
-        "    table: shelves",
-        "           ^",
+        "  migrations/0001-b/sync.yaml:1:8",
+        "  1 | table: shelves",
+        "    |        ^",
       ],
     ],
     [
@@ -35,9 +35,9 @@ describe("the names in a sync.yaml", () => {
       columns("public.t", "label"),
       [
         "public.t has no column label, and nothing that runs before mentions it.",
-        "  0001-b/sync.yaml:2:7",
-        "    old: [label]",
-        "          ^",
+        "  migrations/0001-b/sync.yaml:2:7",
+        "  2 | old: [label]",
+        "    |       ^",
       ],
     ],
     [
@@ -45,9 +45,9 @@ describe("the names in a sync.yaml", () => {
       lookup("{ table: r, id: id, name: title }"),
       [
         "public.r has no column title, and nothing that runs before mentions it.",
-        "  0001-b/sync.yaml:5:38",
-        "    references: { table: r, id: id, name: title }",
-        "                                          ^",
+        "  migrations/0001-b/sync.yaml:5:39",
+        "  5 | references: { table: r, id: id, name: title }",
+        "    |                                       ^",
       ],
     ],
   ];
@@ -68,7 +68,7 @@ describe("the names in a sync.yaml", () => {
   }
 
   it("may be those of a table that an earlier file of the same run makes", async () => {
-    folder.remove("0001-b/expand.sql");
+    folder.remove("0001-b");
     folder.write("0001-s.sql", "CREATE TABLE shelves (id int PRIMARY KEY, a text);");
     folder.write("0002-b/expand.sql", "ALTER TABLE shelves ADD b text;");
     folder.write("0002-b/sync.yaml", columns("shelves", "a"));
