@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { journalExists } from "../session/session";
 import { ensureKnownVersion } from "./journalSchema";
 import type { Phase } from "../files/migration";
 import { brokenJournal, withWholeJournal } from "./wholeJournal";
@@ -107,11 +108,8 @@ const wholeJournal = `
 
 /** The journal, where there is one. */
 export async function findJournal(client: Client): Promise<Journal | undefined> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal'`,
-  );
-  return rowCount === 1 ? readJournal(client) : undefined;
+  const { rows } = await client.query<{ exists: boolean }>(`SELECT ${journalExists} AS exists`);
+  return rows[0]?.exists === true ? readJournal(client) : undefined;
 }
 
 /** The text of a file as it was applied, for showing an edit. */

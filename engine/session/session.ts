@@ -38,6 +38,11 @@ export interface Session {
 
 const oldestServer = 140000;
 
+/** SQL: whether there is a journal, or what somebody has left of it. */
+export const journalExists = `
+  EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = 'stateful_cd' AND c.relname IN ('journal', 'migrations', 'runs'))`;
+
 /** What is made after initdb has OIDs from here on. */
 const firstOwnOid = 16384;
 
@@ -95,8 +100,7 @@ export async function readFacts(client: Client): Promise<SessionFacts> {
            (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier",
            pg_is_in_recovery() AS "inRecovery",
            current_setting('transaction_read_only')::boolean AS "readOnly",
-           EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                   WHERE n.nspname = 'stateful_cd' AND c.relname = 'journal') AS "journalExists"`);
+           ${journalExists} AS "journalExists"`);
   const [row] = rows;
   if (row === undefined) throw new Error("the server returned no facts about the session");
   const { version, ...facts } = row;

@@ -3,6 +3,7 @@ import type { ApplyOptions } from "../../engine/apply";
 import { planMigrations } from "../../engine/plan";
 import type { Progress } from "../../engine/progress";
 import { useEngine } from "../engineScene";
+import { failureOf } from "../migrationFolder";
 import { createDatabase, type TestDatabase } from "../postgres";
 
 describe("the history of a database", () => {
@@ -136,20 +137,23 @@ describe("the history of a database", () => {
       'column "epoch" does not exist (42703)',
     ],
     ["DELETE FROM stateful_cd.journal", "stateful_cd.journal has no row"],
-    ["DROP TABLE stateful_cd.journal CASCADE", 'relation "runs" already exists (42P07)'],
+    [
+      "DROP TABLE stateful_cd.journal CASCADE",
+      'relation "stateful_cd.journal" does not exist (42P01)',
+    ],
   ] as const) {
     it(`is not guessed after ${change}`, async () => {
       await database.query(change);
       folder.write("0004-d.sql", "CREATE TABLE d ()");
-      assert.equal(
-        await engine.refusal(),
-        [
-          "UserError: The journal of this database, schema stateful_cd, is not as the engine made it.",
-          cause,
-          "It is the record of what was applied; without it nothing is run.",
-          "Next: bring the schema back from a backup: pg_restore --schema stateful_cd",
-        ].join("\n  "),
-      );
+      const told = [
+        "UserError: The journal of this database, schema stateful_cd, is not as the engine made it.",
+        cause,
+        "It is the record of what was applied; without it nothing is run.",
+        "Next: bring the schema back from a backup: pg_restore --schema stateful_cd",
+      ].join("\n  ");
+      assert.equal(await engine.refusal(), told);
+      const plan = async () => planMigrations(await database.connect(), await load());
+      assert.equal(await failureOf(plan), told);
       assert.deepEqual(await database.query("SELECT to_regclass('d') AS d"), [{ d: null }]);
     });
   }
