@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { serve } from "../../service/1.0.0/serve";
 import { createService, describeError } from "../../service/1.0.0/service";
 import { readSettings } from "../../service/1.0.0/settings";
+import { warmUp } from "../../service/1.0.0/warmUp";
 import { forgetOldReceipts } from "./appliedRequests";
 import { type Database, openDatabase } from "./database";
 import { explainDatabaseError } from "./databaseErrors";
@@ -12,15 +13,18 @@ const hour = 3_600_000;
 /** Adds a release's routes to its server. */
 export type AddRoutes = (app: FastifyInstance, database: Database) => void;
 
-/** Runs a backend until it is told to stop; without usable settings it says so and exits with 1. */
-export function serveBackend(addRoutes: AddRoutes): void {
-  runUntilStopped(addRoutes).catch((error: unknown) => {
+/**
+ * Runs a backend until it is told to stop; without usable settings it says so and exits with 1.
+ * @param mostRead paths that it is asked for most, to be warm when it is ready
+ */
+export function serveBackend(addRoutes: AddRoutes, mostRead: readonly string[]): void {
+  runUntilStopped(addRoutes, mostRead).catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   });
 }
 
-async function runUntilStopped(addRoutes: AddRoutes): Promise<void> {
+async function runUntilStopped(addRoutes: AddRoutes, mostRead: readonly string[]): Promise<void> {
   const settings = readSettings(backendSettings, process.env);
   const database = openDatabase(settings, (error) => {
     service.app.log.warn(describeError(error), "database connection lost");
@@ -39,6 +43,7 @@ async function runUntilStopped(addRoutes: AddRoutes): Promise<void> {
       app.log.warn(describeError(error as Error), "old receipts are still there");
     });
   }, hour);
+  await warmUp(app, mostRead);
   await serve(service, settings, async () => {
     clearInterval(housekeeping);
     await database.close();

@@ -1,4 +1,4 @@
 import { addRoutes } from "./routes";
 import { serveBackend } from "./serveBackend";
 
-serveBackend(addRoutes);
+serveBackend(addRoutes, ["/api/menu", "/api/warehouses", "/api/inventory?limit=20"]);

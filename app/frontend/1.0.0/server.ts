@@ -1,3 +1,3 @@
 import { serveFrontend } from "./serveFrontend";
 
-serveFrontend();
+serveFrontend(["/", "/api/menu", "/api/warehouses", "/api/inventory?limit=20"]);

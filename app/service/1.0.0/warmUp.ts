@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
+
+const rounds = 10;
+const patienceMs = 2_000;
+
+/**
+ * Asks a server its usual questions before anybody else can: the first answers of a process are slow,
+ * for its code is not compiled yet and its connections are not made. What fails is in the log; whether
+ * the server is of use is what /readyz tells.
+ * @param paths what is read most, with GET
+ */
+export async function warmUp(app: FastifyInstance, paths: readonly string[]): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  const headers = { "x-request-id": "warm-up" };
+  const ask = async (): Promise<void> => {
+    for (let round = 0; round < rounds && !signal.aborted; round++) {
+      await Promise.all(paths.map((url) => app.inject({ method: "GET", url, headers })));
+    }
+  };
+  await Promise.race([ask(), sleep(patienceMs, undefined, { signal })]);
+  over.abort();
+}
