@@ -1,10 +1,10 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { setPriority } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectToPostgres } from "../kube/postgres";
 import { environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
+import { prioritise } from "../local/priority";
 import { configure, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
 import { createCaller } from "./load/call";
@@ -59,7 +59,8 @@ export async function tellStory(): Promise<Told> {
 
   await untilItAnswers(page);
   say("People use it", `${ratePerSecond} requests a second at ${page}, from now to the end.`);
-  if (process.getuid?.() === 0) setPriority(nicenessOfPeople);
+  const beAsBefore =
+    process.getuid?.() === 0 ? prioritise(process.pid, nicenessOfPeople) : () => undefined;
   const load = startLoad({ url: page, ratePerSecond });
   let stopped: ReturnType<typeof load.stop> | undefined;
   try {
@@ -113,6 +114,7 @@ export async function tellStory(): Promise<Told> {
   } finally {
     stopped = load.stop();
     await stopped;
+    beAsBefore();
   }
   const { measured, history } = await stopped;
   const checked = await checkHistory(history, connect);

@@ -1,12 +1,12 @@
 import { readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { connect, createServer, type Server } from "node:net";
-import { setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { addresses, apiServer } from "./addresses";
 import { keyPair } from "./certificates";
+import { prioritise } from "./priority";
 
 const niceness = -10;
 
@@ -139,6 +139,6 @@ if (require.main === module) {
   const [pki, socket] = process.argv.slice(2);
   if (pki === undefined || socket === undefined) throw new Error("usage: nodePorts PKI SOCKET");
   // A network is no process that waits for its turn beside a build.
-  setPriority(niceness);
+  prioritise(process.pid, niceness);
   void forward(pki, socket);
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { setPriority, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { parseDocument } from "yaml";
 import { run } from "./command";
 import { environmentOf } from "./environment";
 import { type CachePaths, repository } from "./paths";
+import { prioritise } from "./priority";
 
 /** A stack for the demo, the tests or a benchmark: the real CLI on the real program. */
 export interface PulumiStack {
@@ -106,6 +107,9 @@ export async function forgetStack(stack: PulumiStack): Promise<void> {
   await rm(stack.folder, { recursive: true, force: true });
 }
 
+/** What a terminal tells a whole session when a person has had enough; another session is told here. */
+const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** Runs a command of the CLI on the stack. Its failure is a result, not an exception. */
 export async function pulumi(
   stack: PulumiStack,
@@ -119,11 +123,19 @@ export async function pulumi(
     cwd: isOperation ? repository : stack.folder,
     env: stack.environment,
     stdio: ["ignore", "pipe", "pipe"],
-    detached: options.onStart !== undefined,
+    // In a session of its own it can be killed whole, and has a priority of its own.
+    detached: options.onStart !== undefined || options.niceness !== undefined,
   });
-  if (child.pid !== undefined) {
-    if (options.niceness !== undefined) setPriority(child.pid, options.niceness);
-    options.onStart?.(child.pid);
+  const { pid } = child;
+  const passOn = (signal: NodeJS.Signals): void => {
+    if (pid !== undefined) process.kill(-pid, signal);
+  };
+  if (pid !== undefined) {
+    if (options.niceness !== undefined) {
+      prioritise(pid, options.niceness);
+      for (const signal of endings) process.on(signal, passOn);
+    }
+    options.onStart?.(pid);
   }
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -138,6 +150,7 @@ export async function pulumi(
       resolve(code ?? 1);
     });
   });
+  for (const signal of endings) process.off(signal, passOn);
   const seconds = (performance.now() - started) / 1000;
   return { status, output: lines.join("\n"), seconds };
 }
