@@ -193,6 +193,14 @@ describe("the servers' life", function () {
     );
   });
 
+  it("has answered what is read most before it says that it is ready", async () => {
+    const backend = await startBackend(environment);
+    const frontend = await startFrontend(backend.url);
+    for (const server of [backend, frontend]) {
+      assert.match(server.log(), /"reqId":"warm-up".*"status":200.*"msg":"answered"/);
+    }
+  });
+
   it("passes problems, releases and request ids through the frontend", async () => {
     const backend = await startBackend({ ...environment, RELEASE: "1.0.0-backend" });
     const frontend = await startFrontend(backend.url);

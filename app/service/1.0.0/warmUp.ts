@@ -6,8 +6,8 @@ const patienceMs = 2_000;
 
 /**
  * Asks a server its usual questions before anybody else can: the first answers of a process are slow,
- * for its code is not compiled yet and its connections are not made. What fails is in the log; whether
- * the server is of use is what /readyz tells.
+ * for its code is not compiled yet and its connections are not made. Where one fails it ends, and is in
+ * the log; whether the server is of use is what /readyz tells.
  * @param paths what is read most, with GET
  */
 export async function warmUp(app: FastifyInstance, paths: readonly string[]): Promise<void> {
@@ -16,7 +16,10 @@ export async function warmUp(app: FastifyInstance, paths: readonly string[]): Pr
   const headers = { "x-request-id": "warm-up" };
   const ask = async (): Promise<void> => {
     for (let round = 0; round < rounds && !signal.aborted; round++) {
-      await Promise.all(paths.map((url) => app.inject({ method: "GET", url, headers })));
+      const answers = await Promise.all(
+        paths.map((url) => app.inject({ method: "GET", url, headers })),
+      );
+      if (answers.some(({ statusCode }) => statusCode >= 500)) return;
     }
   };
   await Promise.race([ask(), sleep(patienceMs, undefined, { signal })]);
