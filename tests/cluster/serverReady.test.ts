@@ -60,7 +60,7 @@ describe("a server that is waited for", function () {
     await apply(admin, place);
   });
 
-  afterEach(() => rm(filler, { force: true }));
+  afterEach(makeRoom);
   after(() => removeNamespace(context, namespace, 90));
 
   const wait = (deadlineSeconds: number, generation: number) =>
@@ -73,7 +73,7 @@ describe("a server that is waited for", function () {
       wait(10, 1),
       /^UserError: StatefulSet bookkeeper-server-ready\/server is not ready after 10 s\.[^]*PersistentVolumeClaim server: ProvisioningFailed: [^\n]*no space left on device[^]*Next: kubectl --context \S+ describe statefulsets server/,
     );
-    await rm(filler);
+    await makeRoom();
     await wait(120, 1);
   });
 
@@ -86,10 +86,23 @@ describe("a server that is waited for", function () {
   });
 });
 
-/** To the last byte: a volume needs little to begin with. */
+let filling: NodeJS.Timeout | undefined;
+
+/** To the last byte, for a volume needs little to begin with, and for good: what was deleted is freed later. */
 async function fillPool(): Promise<void> {
+  await run("btrfs", ["subvolume", "sync", runtime.pool]);
   const { bavail, bsize } = await statfs(runtime.pool);
   await run("fallocate", ["--length", String(bavail * bsize - 512 * 1024 ** 2), filler]);
+  takeTheRest();
+  filling = setInterval(takeTheRest, 50);
+}
+
+async function makeRoom(): Promise<void> {
+  clearInterval(filling);
+  await rm(filler, { force: true });
+}
+
+function takeTheRest(): void {
   for (;;) {
     try {
       appendFileSync(filler, piece);
