@@ -111,6 +111,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };
     const through = args.migrations.at(-1)?.id ?? args.baseline?.id ?? "";
+    const preview = pulumi.runtime.isDryRun() ? { previewOf: args.database } : {};
     const baseline = new SchemaBaseline(
       `${name}-baseline`,
       {
@@ -119,10 +120,10 @@ export class SchemaHistory extends pulumi.ComponentResource {
         digest: args.baseline?.digest ?? "",
         releaseDigest: args.releaseDigest,
         last: through,
+        ...preview,
       },
       { parent: this, retainOnDelete: true },
     );
-    const preview = pulumi.runtime.isDryRun() ? { previewOf: args.database } : {};
     let last: SchemaBaseline | Migration = baseline;
     for (const [index, { id, digest }] of args.migrations.entries()) {
       const ahead = aheadOf(args.migrations.slice(index));

@@ -45,8 +45,15 @@ export const kinds = {
       "last",
       "cloneId",
       "deadlineSeconds",
+      "previewOf",
     ],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
+    {
+      ignored: ["previewOf"],
+      // Going back is what may be refused.
+      isChecked: ({ previewOf, last }, previous) =>
+        typeof previewOf === "object" && previous !== undefined && previous.last !== last,
+    },
   ),
   repeatables: declare<RepeatablesInputs>(
     ["database", "folder", "through", "digest", "cloneId", "deadlineSeconds", "previewOf"],

@@ -1,10 +1,10 @@
 import { acceptRelease } from "../../engine/acceptance";
-import { findJournal } from "../../engine/journal/journal";
+import { findJournal, type Journal } from "../../engine/journal/journal";
 import { ensureServable } from "../../engine/journal/servable";
 import { readMigrations } from "../../engine/files/migrationFolder";
 import { acceptDrift, findDrift } from "../../engine/journal/recordedSchema";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
-import { nameOf } from "../../kube/postgres";
+import { type DatabaseAddress, nameOf } from "../../kube/postgres";
 import type { ResourceKind } from "./resourceKind";
 import { applyThrough, runOptions, type SchemaInputs, withDatabase } from "./schema";
 
@@ -17,6 +17,8 @@ export interface SchemaBaselineInputs extends SchemaInputs {
   readonly releaseDigest: string;
   /** The last migration that the release needs. */
   readonly last: string;
+  /** In a preview the database to look at; it does not wait for a rollback point as `database` does. */
+  readonly previewOf?: DatabaseAddress;
 }
 
 export interface SchemaBaselineOutputs {
@@ -32,6 +34,10 @@ export interface SchemaBaselineOutputs {
  */
 export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOutputs> = {
   identify: ({ database }) => `${nameOf(database)}/schema`,
+  async check({ previewOf, last }) {
+    if (previewOf === undefined) return;
+    ensureServable(await journalInPreview(previewOf), last);
+  },
   async reconcile(inputs) {
     // First: a release that cannot be served must leave no trace, not even a recorded drift.
     await withDatabase(inputs, async (client) => {
@@ -47,6 +53,17 @@ export const schemaBaseline: ResourceKind<SchemaBaselineInputs, SchemaBaselineOu
     return { drift: await withDatabase(inputs, findDrift) };
   },
 };
+
+/** A preview works without the database: then it says what it does not know. */
+async function journalInPreview(database: DatabaseAddress): Promise<Journal | undefined> {
+  try {
+    return await withDatabase({ database, deadlineSeconds: 0 }, findJournal);
+  } catch (error) {
+    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    console.log(`whether the release can be served is not known: ${reason}`);
+    return undefined;
+  }
+}
 
 /** The schema's fingerprint, with everything of the baseline applied. */
 async function schemaThroughBaseline(inputs: SchemaBaselineInputs): Promise<string> {
