@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { errorText } from "../userError";
 import { loadCluster } from "../kube/client";
 import { inspectCluster } from "../kube/preflight";
 
@@ -35,7 +36,7 @@ export async function connectCluster(name: string, args: ClusterArgs): Promise<k
     });
   } catch (error) {
     if (!pulumi.runtime.isDryRun()) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     await pulumi.log.warn(`This preview rests on the last known state alone. ${reason}`);
   }
   return provider;

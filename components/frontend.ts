@@ -20,8 +20,9 @@ export interface FrontendArgs {
 const app = "frontend";
 
 /**
- * The page people use; it passes their requests on to its release's backend. Its public Service
- * moves to a release when its pages are ready, and they come after its backend, in one step: a page never meets pods of two.
+ * The page people use; it passes their requests on to its release's backend. A release's pages start
+ * once its backend serves, and the public Service moves to them in one step: no page is ever
+ * answered by pods of two releases.
  */
 export class Frontend extends pulumi.ComponentResource {
   /** Where people reach whichever release serves; inside the cluster, if nothing else is known. */

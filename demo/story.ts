@@ -9,7 +9,7 @@ import { configure, type PulumiStack } from "../local/pulumiStack";
 import { UserError } from "../userError";
 import { createCaller } from "./load/call";
 import { checkHistory } from "./load/checkHistory";
-import { startLoad } from "./load/load";
+import { type Load, type LoadResult, startLoad } from "./load/load";
 import { demoStack, outputsOf, preview, startAfresh, up } from "./stacks";
 import { type Step, type Story, summarise, type Told } from "./summary";
 
@@ -59,11 +59,7 @@ export async function tellStory(): Promise<Told> {
 
   await untilItAnswers(page);
   say("People use it", `${ratePerSecond} requests a second at ${page}, from now to the end.`);
-  const beAsBefore =
-    process.getuid?.() === 0 ? prioritise(process.pid, nicenessOfPeople) : () => undefined;
-  const load = startLoad({ url: page, ratePerSecond });
-  let stopped: ReturnType<typeof load.stop> | undefined;
-  try {
+  const { measured, history } = await whilePeopleUse(page, async (load) => {
     await sleep(warmUpSeconds * 1000);
     load.mark("quiet");
     await sleep(quietSeconds * 1000);
@@ -111,12 +107,7 @@ export async function tellStory(): Promise<Told> {
     load.reload();
     await run("Production: the old columns are given up", prod, "prod-contract");
     await ensureContracted(prod);
-  } finally {
-    stopped = load.stop();
-    await stopped;
-    beAsBefore();
-  }
-  const { measured, history } = await stopped;
+  });
   const checked = await checkHistory(history, connect);
   const stagingRelease = (await outputsOf(staging)).release;
   const prodRelease = (await outputsOf(prod)).release;
@@ -132,6 +123,27 @@ export async function tellStory(): Promise<Told> {
   const told = { story, measured, checked, steps, page };
   await keep(artefacts, told);
   return told;
+}
+
+/** Runs something while people use the page. They leave and the priorities are as before, however it ends. */
+async function whilePeopleUse(
+  page: string,
+  story: (load: Load) => Promise<void>,
+): Promise<LoadResult> {
+  const beAsBefore =
+    process.getuid?.() === 0 ? prioritise(process.pid, nicenessOfPeople) : () => undefined;
+  try {
+    const load = startLoad({ url: page, ratePerSecond });
+    try {
+      await story(load);
+    } catch (error) {
+      await load.stop();
+      throw error;
+    }
+    return await load.stop();
+  } finally {
+    beAsBefore();
+  }
 }
 
 /** A node sends to a new Service a moment after the cluster has it: nobody is there before the page is. */

@@ -1,3 +1,4 @@
+import type { Client } from "pg";
 import { applyMigration } from "./applyMigration";
 import { deadlinesOf, type RunOptions } from "./runOptions";
 import type { RunContext } from "./journal/fileContext";
@@ -78,10 +79,8 @@ export async function applyMigrations(options: ApplyOptions): Promise<ApplyResul
     const isDue = await isAnyDue(session.client, repeatables ?? [], found);
     const isAtHome = found === undefined || originOf(found, session, target) === undefined;
     if (pending.length === 0 && !isDue && isAtHome) return resultOf(asked, found);
-    await ensureRunnable(pending);
-    await ensureNamesKnown(session.client, pending);
+    await ensureApplicable(session.client, pending, migrations, found);
     if (isDue) await ensureRepeatable(repeatables ?? []);
-    await ensureNotKept(pending, migrations, found);
     ensureWritable(session);
     const onProgress = options.onProgress ?? (() => undefined);
     const deadlineSeconds = options.lockDeadlineSeconds ?? 60;
@@ -109,6 +108,18 @@ async function pendingOf(
   return pending.filter((migration) => wanted.includes(migration));
 }
 
+/** Asked before the lock, so that a refusal waits for nobody, and under it: a run may have come between. */
+async function ensureApplicable(
+  client: Client,
+  pending: readonly Migration[],
+  migrations: readonly Migration[],
+  journal: Journal | undefined,
+): Promise<void> {
+  await ensureRunnable(pending);
+  await ensureNamesKnown(client, pending);
+  await ensureNotKept(pending, migrations, journal);
+}
+
 async function runLocked(
   session: Session,
   lock: RunLock,
@@ -133,9 +144,7 @@ async function runLocked(
     await awaitEarlierRuns(run, deadlines.buildSeconds, onProgress);
     const current = await readJournal(client);
     const pending = await pendingOf(session, options, wanted, current);
-    await ensureRunnable(pending);
-    await ensureNamesKnown(client, pending);
-    await ensureNotKept(pending, options.migrations, current);
+    await ensureApplicable(client, pending, options.migrations, current);
     for (const migration of pending) {
       const begun = Date.now();
       onProgress({ event: "begun", migration: migration.id, message: "applying" });

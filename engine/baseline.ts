@@ -1,6 +1,6 @@
 import path from "node:path";
 import * as z from "zod";
-import { UserError } from "../userError";
+import { errorText, UserError } from "../userError";
 import { chainDigest, type Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
 import { throughMigration } from "./files/migrationFolder";
@@ -38,7 +38,7 @@ export async function loadBaseline(folder: string): Promise<Baseline | undefined
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw refuse([error instanceof Error ? error.message : String(error)]);
+    throw refuse([errorText(error)]);
   }
   const result = shape.safeParse(content);
   if (result.success) return result.data;

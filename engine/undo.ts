@@ -3,7 +3,7 @@ import { UserError } from "../userError";
 import { withAdministrator } from "./contracting/administrator";
 import { readArchives } from "./contracting/archive";
 import { bringUpToDate, openAgain, renameBack } from "./contracting/undoStep";
-import { syncOf } from "./contracting/undoSync";
+import { syncOf } from "./files/syncFile";
 import { newColumnsOf, oldColumnsOf } from "./files/syncFile";
 import type { Migration } from "./files/migration";
 import type { MigrationState } from "./journal/journal";
@@ -84,7 +84,7 @@ async function whatIsMissing(
   client: Client,
   migration: Migration,
 ): Promise<{ readonly problems: string[]; readonly first?: string }> {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   if (sync === undefined) return { problems: [] };
   const archives = await readArchives(client);
   const problems: string[] = [];

@@ -1,5 +1,5 @@
+import { errorText, UserError } from "../userError";
 import { CoreV1Api, KubeConfig } from "./clusterClient";
-import { UserError } from "../userError";
 
 /** A cluster as the kubeconfig names it, and the one typed client that kube/ needs. */
 export interface Cluster {
@@ -23,7 +23,7 @@ export function loadCluster(context: string): Cluster {
   } catch (error) {
     throw new UserError(
       "The kubeconfig cannot be read.",
-      [error instanceof Error ? error.message : String(error)],
+      [errorText(error)],
       "kubectl config view, and mend the files that KUBECONFIG names",
     );
   }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../userError";
+import { errorText, UserError } from "../userError";
 import { PodStream } from "./podStream";
 import { awaitReadyPod, type PodPort } from "./readyPod";
 
@@ -86,7 +86,7 @@ async function forward(local: Socket, target: PodPort): Promise<void> {
     local.once("close", () => remote.destroy());
     remote.connect();
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(errorText(error));
     local.destroy();
   }
 }

@@ -1,4 +1,4 @@
-import { UserError } from "../userError";
+import { errorText, UserError } from "../userError";
 import { check } from "./check";
 import { CommandError } from "./command";
 import { clean, down } from "./down";
@@ -48,7 +48,7 @@ main(process.argv.slice(2)).catch((error: unknown) => {
   // A person gets words. The trace is for whoever asks for it.
   const known = error instanceof UserError || error instanceof CommandError;
   const trace = !known || process.env.STATEFUL_CD_TRACE === "1";
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   console.error(trace && error instanceof Error ? (error.stack ?? text) : text);
   process.exitCode = 1;
 });

@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import { errorText } from "../userError";
 import { addresses, apiServer } from "./addresses";
 import { keyPair } from "./certificates";
 import { prioritise } from "./priority";
@@ -129,7 +130,7 @@ async function forward(pki: string, socket: string): Promise<void> {
         sign ??= openSign(socket);
       });
     } catch (error) {
-      console.error(error instanceof Error ? error.message : String(error));
+      console.error(errorText(error));
       await sleep(500);
     }
   }

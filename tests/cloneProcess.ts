@@ -1,3 +1,4 @@
+import { errorText } from "../userError";
 import { dispatch, type Method } from "../components/dynamic/dispatch";
 import type { Kind } from "../components/dynamic/kinds";
 
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(errorText(error));
     process.exit(1);
   },
 );

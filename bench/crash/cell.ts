@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
+import { errorText } from "../../userError";
 import type { OwnServer } from "../../tests/postgresServer";
 import { crashes, onServer, type Struck } from "./crashes";
 import { runEngine } from "./engineRun";
@@ -63,7 +64,7 @@ export async function runCell(
       if (!scene.isInside) return "the statement never waited for the snapshot";
       const again = runEngine(url, folder).then(
         () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        (error: unknown) => errorText(error),
       );
       // A server keeps sessions whose client has fallen silent until its keepalives end them.
       if (cell.crash === "network-silent") await sleep(500);

@@ -1,3 +1,4 @@
+import { firstLineOf } from "../../userError";
 import { readMigrations } from "../../engine/files/migrationFolder";
 import { readRepeatables } from "../../engine/files/repeatableFolder";
 import { effectLines } from "../../engine/locks/effects";
@@ -41,8 +42,7 @@ async function sharedLook(
   try {
     return lines(await plan);
   } catch (error) {
-    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    return [`what it locks is not known, ${name} cannot be asked: ${reason}`];
+    return [`what it locks is not known, ${name} cannot be asked: ${firstLineOf(error)}`];
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from "../../userError";
 import { readAcceptances } from "../../engine/acceptance";
 import { inspectSchema } from "../../engine/inspect";
 import { find } from "../../kube/objects";
@@ -33,7 +34,7 @@ export const promotionGate: ResourceKind<PromotionGateInputs, object> = {
       await ensurePromotable(inputs);
     } catch (error) {
       if (error instanceof Refusal || !inputs.isPreview) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       console.log(`warning: whether release ${inputs.release} may pass is not known. ${reason}`);
     }
   },

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Client } from "pg";
+import { errorText, UserError } from "../../userError";
 import { connectToPostgres, nameOf, type DatabaseAddress } from "../../kube/postgres";
-import { UserError } from "../../userError";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
 
@@ -36,7 +36,7 @@ export const sampleData: ResourceKind<SampleDataInputs, object> = {
       if (error instanceof UserError) throw error;
       throw new UserError(
         `Cannot generate sample data in ${nameOf(database)}.`,
-        [error instanceof Error ? error.message : String(error), "Nothing was written."],
+        [errorText(error), "Nothing was written."],
         `correct ${file} or remove stateful-cd:sampleData, then pulumi up`,
       );
     });

@@ -1,3 +1,4 @@
+import { firstLineOf } from "../../userError";
 import { acceptRelease } from "../../engine/acceptance";
 import { findJournal, type Journal } from "../../engine/journal/journal";
 import { ensureServable } from "../../engine/journal/servable";
@@ -59,8 +60,7 @@ async function journalInPreview(database: DatabaseAddress): Promise<Journal | un
   try {
     return await withDatabase({ database, deadlineSeconds: 0 }, findJournal);
   } catch (error) {
-    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    console.log(`whether the release can be served is not known: ${reason}`);
+    console.log(`whether the release can be served is not known: ${firstLineOf(error)}`);
     return undefined;
   }
 }

@@ -11,13 +11,18 @@ export interface LoadOptions {
   readonly ratePerSecond: number;
 }
 
+export interface LoadResult {
+  readonly measured: Measured;
+  readonly history: History;
+}
+
 export interface Load {
   /** Begins a phase; "quiet" is the one that the others are compared with. */
   readonly mark: (phase: string) => void;
   /** Everybody loads their page anew: from now on all use the later release's API. */
   readonly reload: () => void;
   /** Sends no more, waits for what is outstanding, and says what was seen and written. */
-  readonly stop: () => Promise<{ measured: Measured; history: History }>;
+  readonly stop: () => Promise<LoadResult>;
 }
 
 /**

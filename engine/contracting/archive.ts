@@ -8,7 +8,7 @@ import type { LiveSync } from "../sync/liveSync";
 import { archivedName } from "../sync/syncNames";
 import { inShortLocks } from "../sync/syncDdl";
 import { together } from "../session/together";
-import { syncOf } from "./undoSync";
+import { syncOf } from "../files/syncFile";
 
 /** A column that contract renamed: the way back, until it is dropped. */
 export interface ArchivedColumn {
@@ -54,7 +54,7 @@ export async function recordArchives(
   migration: Migration,
   { table }: LiveSync,
 ): Promise<void> {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   const record = (column: string): Promise<void> => {
     const notNull = table.columns.find(({ name }) => name === column)?.notNull ?? false;
     return fencedWrite(

@@ -13,7 +13,7 @@ import { printable } from "../sql/sourceText";
 import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./dependents";
 import { type OldRole, rolesBefore, sessionsOf } from "./oldRoles";
 import { countOldWrites, type OldUse, type Quiet } from "./quiet";
-import { syncOf } from "./undoSync";
+import { syncOf } from "../files/syncFile";
 import { statementUse } from "./statements";
 
 /** What a contract asks before it begins. */
@@ -111,7 +111,7 @@ async function liveOf(
 }
 
 function columnsIn(migration: Migration, { table }: LiveSync): OldColumns | undefined {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   return sync && oldColumns(sync, table);
 }
 

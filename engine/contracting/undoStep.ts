@@ -17,7 +17,8 @@ import { syncTagOf } from "../sync/syncNames";
 import { type ArchivedColumn, readArchives } from "./archive";
 import { endingOf } from "./endingFile";
 import { setLogin } from "./oldRoles";
-import { reversed, syncOf } from "./undoSync";
+import { syncOf } from "../files/syncFile";
+import { reversed } from "./undoSync";
 
 /** done -> undoing: the old columns have their names again, with what they held at contract. */
 export async function renameBack(work: MigrationRun): Promise<void> {
@@ -113,7 +114,7 @@ function optionalAgain(
   { table }: LiveSync,
   archives: readonly ArchivedColumn[],
 ): string[] {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   const wasRequired = archives.some(({ notNull }) => notNull);
   if (sync?.kind === "fill") return [];
   const required = sync?.kind === "lookup" ? sync.id : sync?.same?.new;

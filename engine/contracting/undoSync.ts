@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
+import { oldColumnsOf, type Sync, syncOf } from "../files/syncFile";
 import type { Migration } from "../files/migration";
 import { keyColumns, type LiveSync } from "../sync/liveSync";
 import { syncTagOf } from "../sync/syncNames";
@@ -10,7 +10,7 @@ import { syncTagOf } from "../sync/syncNames";
  * from them.
  */
 export function reversed(client: Client, migration: Migration, live: LiveSync): LiveSync {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   if (sync === undefined || sync.kind === "fill") return live;
   const q = (name: string): string => client.escapeIdentifier(name);
   const { table } = live;
@@ -76,10 +76,4 @@ function lookupBack(
                  OR EXISTS (SELECT FROM ${target} r
                              WHERE r.${q(sync.references.name)} = t.${q(sync.name)}))`,
   };
-}
-
-/** What sync.yaml says; undefined for a migration without one. */
-export function syncOf({ files }: Migration): Sync | undefined {
-  const file = files.find(({ phase }) => phase === "sync");
-  return file && parseSyncFile(file).sync;
 }

@@ -1,7 +1,8 @@
 import { parseDocument } from "yaml";
 import * as z from "zod";
 import { offsetIn, readYaml } from "../../yamlShape";
-import type { MigrationFile } from "./migration";
+import { UserError } from "../../userError";
+import type { Migration, MigrationFile } from "./migration";
 import type { FolderMistake } from "./migrationText";
 import { renameShape, type SameValue, typeShape } from "./sameValueSync";
 import { column, filling, table } from "./syncShape";
@@ -96,6 +97,24 @@ export interface SyncExpression {
   readonly key: string;
   readonly text: string;
   readonly offset: number;
+}
+
+/** A migration's sync.yaml and what it says. */
+export interface SyncOfMigration {
+  readonly file: MigrationFile;
+  readonly sync: Sync;
+}
+
+/**
+ * @returns undefined for a migration without a sync.yaml
+ * @throws UserError where it cannot be read, which loading a migrations folder has ruled out
+ */
+export function syncOf({ files }: Migration): SyncOfMigration | undefined {
+  const file = files.find(({ phase }) => phase === "sync");
+  if (file === undefined) return undefined;
+  const { sync } = parseSyncFile(file);
+  if (sync === undefined) throw new UserError(`${file.shownPath} cannot be read.`);
+  return { file, sync };
 }
 
 /** Parses a sync.yaml; every mistake with its place. */

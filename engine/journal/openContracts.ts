@@ -2,7 +2,7 @@ import type { Node } from "libpg-query";
 import { UserError } from "../../userError";
 import type { Journal, MigrationState } from "./journal";
 import type { Migration } from "../files/migration";
-import { newColumnsOf, oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
+import { newColumnsOf, oldColumnsOf, syncOf } from "../files/syncFile";
 import { parse } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
 import { nameOf, nameOfList, type QualifiedName } from "../sql/treeNames";
@@ -50,7 +50,7 @@ export async function ensureNotKept(
 }
 
 function keptBy(migration: Migration): Kept[] {
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   // Once it is filled a column is like any other: nothing keeps it in step.
   if (sync === undefined || sync.kind === "fill") return [];
   const by = migration.id;
@@ -59,11 +59,6 @@ function keptBy(migration: Migration): Kept[] {
   if (sync.kind === "columns") return [own];
   const { table, id, name } = sync.references;
   return [own, { by, table: qualified(table), columns: [id, name], isLookedUp: true }];
-}
-
-function syncOf({ files }: Migration): Sync | undefined {
-  const file = files.find(({ phase }) => phase === "sync");
-  return file && parseSyncFile(file).sync;
 }
 
 /** Each place where a migration changes what is kept: by whom, then lines for people. */
@@ -84,7 +79,7 @@ async function changesOf(
       found.push([kept.by, `${kept.by} keeps ${what} in step until its contract:`, ...where]);
     }
   }
-  const sync = syncOf(migration);
+  const sync = syncOf(migration)?.sync;
   if (sync === undefined) return found;
   const mine = [...oldColumnsOf(sync), ...newColumnsOf(sync)];
   for (const { by, table, columns, isLookedUp } of open) {

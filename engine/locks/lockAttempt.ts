@@ -33,17 +33,12 @@ export class LockAttempt {
     const ordered = [...needs].sort((a, b) => (a.name < b.name ? -1 : 1));
     const started = Date.now();
     this.isTaking = true;
-    for (const [index, { name, sql, mode, withChildren }] of ordered.entries()) {
+    for (const { name, sql, mode, withChildren } of ordered) {
       const asked = Date.now();
       const left = Math.max(1, this.patience - (asked - started));
       const lock = `LOCK TABLE ${withChildren ? "" : "ONLY "}${sql} IN ${mode} MODE`;
-      const isLast = index === ordered.length - 1;
       try {
-        await this.client.query(
-          ordered.length === 1
-            ? lock
-            : `SET LOCAL lock_timeout = ${left}; ${lock}${isLast ? `; ${this.settings}` : ""}`,
-        );
+        await this.client.query(`SET LOCAL lock_timeout = ${left}; ${lock}; ${this.settings}`);
       } finally {
         // Whoever wants this table, or one that is locked already, has waited as long.
         const waited = Date.now() - asked;

@@ -3,7 +3,7 @@ import { parseDocument } from "yaml";
 import { UserError } from "../../userError";
 import { offsetIn } from "../../yamlShape";
 import type { Migration, MigrationFile } from "../files/migration";
-import { newColumnsOf, oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
+import { newColumnsOf, oldColumnsOf, type Sync, syncOf } from "../files/syncFile";
 import { wordsOf } from "../sql/mentions";
 import { excerpt } from "../sql/sourceText";
 import { readSyncTable } from "../sync/syncTable";
@@ -31,15 +31,14 @@ export async function ensureNamesKnown(
 ): Promise<void> {
   const mentioned = new Set<string>();
   const mistakes: string[] = [];
-  for (const { files } of pending) {
-    for (const { phase, text } of files) {
+  for (const migration of pending) {
+    for (const { phase, text } of migration.files) {
       if (phase === "expand") for (const word of wordsOf(text)) mentioned.add(word);
     }
-    const file = files.find(({ phase }) => phase === "sync");
-    const sync = file === undefined ? undefined : parseSyncFile(file).sync;
-    if (file === undefined || sync === undefined) continue;
-    for (const table of tablesIn(sync)) {
-      mistakes.push(...(await unknownIn(client, file, table, mentioned)));
+    const found = syncOf(migration);
+    if (found === undefined) continue;
+    for (const table of tablesIn(found.sync)) {
+      mistakes.push(...(await unknownIn(client, found.file, table, mentioned)));
     }
   }
   if (mistakes.length === 0) return;

@@ -6,8 +6,8 @@ import { ensureSyncable } from "./ensureSyncable";
 import { fillSync } from "../sync/fillSync";
 import type { LiveSync } from "../sync/liveSync";
 import { lookupSync } from "../sync/lookupSync";
-import type { Migration, MigrationFile } from "../files/migration";
-import { parseSyncFile, type Sync } from "../files/syncFile";
+import type { Migration } from "../files/migration";
+import { syncOf } from "../files/syncFile";
 import { ensureRoundTrip } from "./roundTrip";
 import { withCasts } from "../sync/sameValue";
 import { syncTagOf } from "../sync/syncNames";
@@ -22,7 +22,7 @@ export async function planSync(
   client: Client,
   migration: Migration,
 ): Promise<LiveSync | undefined> {
-  const found = syncIn(migration);
+  const found = syncOf(migration);
   if (found === undefined) return undefined;
   const { file, sync } = found;
   const table = await readSyncTable(client, sync.table);
@@ -50,7 +50,7 @@ export async function trySync(
   migration: Migration,
   { table }: LiveSync,
 ): Promise<void> {
-  const found = syncIn(migration);
+  const found = syncOf(migration);
   if (found?.sync.kind === "columns") {
     await ensureRoundTrip(
       client,
@@ -66,12 +66,4 @@ function quotingOf(client: Client): Quoting {
     name: (name) => client.escapeIdentifier(name),
     text: (text) => client.escapeLiteral(text),
   };
-}
-
-function syncIn({ files }: Migration): { file: MigrationFile; sync: Sync } | undefined {
-  const file = files.find(({ phase }) => phase === "sync");
-  if (file === undefined) return undefined;
-  const { sync } = parseSyncFile(file);
-  if (sync === undefined) throw new UserError(`${file.shownPath} cannot be read.`);
-  return { file, sync };
 }

@@ -1,3 +1,4 @@
+import { errorText } from "../../userError";
 import type { OrderedRepeatable } from "../files/repeatableOrder";
 import type { LockingRun } from "../journal/fileContext";
 import { asRunner } from "../journal/journalWriter";
@@ -32,7 +33,7 @@ export class GroupFailure extends Error {
     readonly drop: string | undefined,
     readonly extra: readonly string[] = [],
   ) {
-    super(error instanceof Error ? error.message : String(error));
+    super(errorText(error));
   }
 }
 

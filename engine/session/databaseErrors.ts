@@ -1,5 +1,5 @@
 import { DatabaseError } from "pg";
-import { UserError } from "../../userError";
+import { errorText, UserError } from "../../userError";
 import { commandForMissingRight } from "./missingRight";
 import { printable, redactSecrets } from "../sql/sourceText";
 
@@ -62,7 +62,7 @@ export function factsOf(error: DatabaseError): string[] {
 }
 
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return printable(redactSecrets(text));
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from "../../userError";
 import type { FileRun } from "../journal/fileContext";
 import type { Statement } from "../sql/parser";
 import type { Segment } from "../sql/segments";
@@ -17,7 +18,7 @@ export class StatementFailure extends Error {
     readonly statement: Statement | undefined,
     readonly extra: readonly string[],
   ) {
-    super(error instanceof Error ? error.message : String(error));
+    super(errorText(error));
   }
 }
 

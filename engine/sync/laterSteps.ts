@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { isSettled, type MigrationState } from "../journal/journal";
 import type { Migration } from "../files/migration";
 import { archivedName } from "./syncNames";
-import { oldColumnsOf, parseSyncFile, type Sync } from "../files/syncFile";
+import { oldColumnsOf, type Sync, syncOf } from "../files/syncFile";
 import { readSyncTable } from "./syncTable";
 
 /**
@@ -15,8 +15,7 @@ export async function laterSteps(
   state: MigrationState,
 ): Promise<string[]> {
   if (migration.kind === "plain" || state === "done") return [];
-  const file = migration.files.find(({ phase }) => phase === "sync");
-  const sync = file === undefined ? undefined : parseSyncFile(file).sync;
+  const sync = syncOf(migration)?.sync;
   const contract = contractOf(migration, sync);
   if (isSettled(state) || sync === undefined) return contract;
   const table = await readSyncTable(client, sync.table);

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { UserError } from "../../userError";
+import { errorText, UserError } from "../../userError";
 import { currentContext } from "../client";
 import { sweep } from "./sweep";
 
@@ -63,7 +63,7 @@ main().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(errorText(error));
     process.exitCode = error instanceof UsageError ? 2 : 1;
   },
 );

@@ -1,3 +1,4 @@
+import { errorText } from "../../userError";
 import type { Shapes } from "../objectKinds";
 import { called, ClusterError, find, forbidden, list, type Ref } from "../objects";
 import { deadlineIn } from "../waiting";
@@ -41,7 +42,7 @@ export async function sweep(options: SweepOptions): Promise<string[]> {
       try {
         await remove();
       } catch (error) {
-        options.report(error instanceof Error ? error.message : String(error));
+        options.report(errorText(error));
       }
     }
     left = await findLeftovers(options);

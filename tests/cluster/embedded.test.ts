@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { get } from "node:https";
 import path from "node:path";
 import {
@@ -81,6 +81,16 @@ describe("the embedded cluster", function () {
       provisioner: "btrfs.local",
       snapshotClass: "btrfs",
     });
+  });
+
+  it("gives all pods together the weight of four processes beside them, as a node of their own would", () => {
+    const weights = [
+      ["/sys/fs/cgroup/cpu/stateful-cd/cpu.shares", "4096"],
+      ["/sys/fs/cgroup/stateful-cd/cpu.weight", "400"],
+    ] as const;
+    const found = weights.filter(([file]) => existsSync(file));
+    assert.equal(found.length, 1);
+    for (const [file, weight] of found) assert.equal(readFileSync(file, "utf8").trim(), weight);
   });
 
   it("resolves and reaches Services from pods, and from this machine at their node port", async () => {

@@ -73,6 +73,16 @@ describe("contract waits", () => {
     );
   });
 
+  it("for sessions that stay, and says after a while whose they are", async () => {
+    const kept = await database.connect({ user: oldRole, password: "x", application_name: "kept" });
+    assert.equal(
+      await waiting({ askOutside: () => Promise.resolve(undefined) }),
+      `0002-b: an old release is connected: ${oldRole} has a session ('kept')`,
+    );
+    assert.equal(await state(), "verified");
+    await kept.end();
+  });
+
   it("for nobody whose release knows the new shape, and leaves that release its login", async () => {
     const session = await database.connect({ user: other, password: "x" });
     assert.equal(

@@ -1,6 +1,9 @@
 import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createStack, forgetStack, pulumi, temporaryStack } from "../../local/pulumiStack";
 import { paths } from "../testStack";
@@ -27,5 +30,33 @@ describe("a stack that is forgotten", function () {
     assert.doesNotMatch(await known(), /forgotten/);
     await forgetStack(stack);
     assert.equal(existsSync(stack.folder), false);
+  });
+});
+
+describe("a CLI that lets others go first", function () {
+  this.timeout(60_000);
+
+  const stack = temporaryStack(paths, "nice");
+
+  beforeEach(() => createStack(stack, "dev"));
+
+  afterEach(() => rm(stack.folder, { recursive: true, force: true }));
+
+  it("ends when whoever has started it is told to end, with all that it has started", async () => {
+    const program = `
+      const { pulumi } = require(${JSON.stringify(require.resolve("../../local/pulumiStack"))});
+      const onStart = (group) => console.log(group);
+      pulumi(${JSON.stringify(stack)}, ["preview"], { niceness: 1, onStart })
+        .then(({ status }) => process.exit(status === 0 ? 0 : 3));`;
+    const starter = spawn(process.execPath, ["-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = (await once(createInterface({ input: starter.stdout }), "line")) as [string];
+    const group = Number(line);
+    assert.ok(process.kill(-group, 0));
+    starter.kill("SIGTERM");
+    const [status] = (await once(starter, "exit")) as [number];
+    assert.equal(status, 3);
+    assert.throws(() => process.kill(-group, 0), { code: "ESRCH" });
   });
 });
