@@ -13,7 +13,7 @@ import { explainSyncError } from "../sync/syncError";
 
 const firstBatch = 2_000;
 /** What a writer may have to wait for a row, or a rename for its warehouse. */
-const batchMilliseconds = 80;
+const batchMilliseconds = { steady: 60, gentle: 30 } as const;
 const mostRows = 50_000;
 const retryMilliseconds = 100;
 const tellEachMilliseconds = 1_000;
@@ -88,7 +88,7 @@ async function fillPart(
       continue;
     }
     tried = Date.now();
-    const factor = Math.min(4, Math.max(0.5, batchMilliseconds / Math.max(1, longest)));
+    const factor = Math.min(4, Math.max(0.5, batchMilliseconds[live.pace] / Math.max(1, longest)));
     size = Math.round(Math.min(mostRows, Math.max(1, size * factor)));
     tell(cursor);
     if (!cursor.finished && (await rest(tried - started))) size = Math.max(1, size >> 1);

@@ -26,6 +26,8 @@ const fewestCheckpointSeconds = 15;
 /** What is left to each transaction of others, as a part of a batch's time; and to all of them. */
 const restForOne = 0.2;
 const restForAll = 0.5;
+/** Of a gentle one, whoever else is there. */
+const restOfGentle = 1;
 
 /** Looks, from the session that is otherwise idle, whom the sessions `pids` disturb. */
 async function look(
@@ -82,12 +84,13 @@ export function restingFor(work: MigrationRun, live: LiveSync, pids: readonly nu
     if (last === undefined) return false;
     const { pressure, ahead } = last;
     const isInTheWay = !isFresh && pressure.waiting > 0;
-    await sleep(Math.max((isInTheWay ? 1 : restOf(pressure)) * batch, isFresh ? 0 : ahead));
+    await sleep(Math.max((isInTheWay ? 1 : restOf(live, pressure)) * batch, isFresh ? 0 : ahead));
     return isInTheWay;
   };
 }
 
-function restOf({ others }: Pressure): number {
+function restOf({ pace }: LiveSync, { others }: Pressure): number {
+  if (pace === "gentle") return restOfGentle;
   return Math.min(restForAll, others * restForOne);
 }
 

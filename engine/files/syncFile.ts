@@ -65,6 +65,7 @@ const fillShape = z
     table,
     new: column,
     workers: filling.workers,
+    pace: filling.pace,
     touches: filling.touches,
     indexes: filling.indexes,
   })

@@ -11,6 +11,11 @@ export const filling = {
   rejects,
   /** Sessions that fill at the same time, each its own range of the key. */
   workers: z.number().int().min(1).max(16).default(1),
+  /**
+   * gentle: short batches, and after each as long a rest. It takes twice as long, and is hardly felt
+   * where server and application share few processors.
+   */
+  pace: z.enum(["steady", "gentle"]).default("steady"),
   /** Columns that a trigger of the application may change in the rows that are filled. */
   touches: z.array(column).default([]),
   /**
@@ -19,6 +24,8 @@ export const filling = {
    */
   indexes: z.record(column, z.array(z.string().min(1)).min(1)).default({}),
 };
+
+export type Pace = z.output<typeof filling.pace>;
 
 /** Else the contract would archive the column that the new release uses. */
 export const isAnotherColumn: [

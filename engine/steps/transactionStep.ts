@@ -9,6 +9,7 @@ import type { LockNeed } from "../locks/lockNeed";
 import { longestRowWait, longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { lockPlan, strongNeeds } from "../locks/strongNeeds";
 import { excerpt, headOf } from "../sql/sourceText";
+import { together } from "../session/together";
 import { withTransaction } from "../session/transaction";
 
 /** An error and the statement that met it; none at COMMIT. */
@@ -92,6 +93,7 @@ async function runOnce(
   const { client } = run.session;
   const begin = segment.begin ?? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
   const settings = `${locks.settings}; SET LOCAL client_connection_check_interval = 1000`;
+  const last = segment.statements.at(-1);
   let current = segment.statements[0];
   try {
     await withTransaction(
@@ -103,10 +105,13 @@ async function runOnce(
           onProgress({ event: "statement", migration: migration.id, message });
           const tables = plan.get(statement.number);
           if (tables !== undefined) await locks.take(tables);
-          await client.query(statement.text);
+          if (statement !== last) await client.query(statement.text);
         }
-        current = undefined;
-        await record();
+        // Its locks are felt from here on: the journal's row does not wait for its answer.
+        await together(async () => {
+          if (last !== undefined) await client.query(last.text);
+          current = undefined;
+        }, record);
       },
       `${begin}; ${settings}`,
     );

@@ -130,6 +130,7 @@ END`;
     filled: sync.new,
     touches: sync.touches,
     workers: sync.workers,
+    pace: sync.pace,
     fill: (range, skipLocked) => {
       const set = `UPDATE ${table.sql} t SET (${sync.new.map(q).join(", ")}) = ROW(${forward("t").join(", ")})`;
       if (!skipLocked) return `${set} WHERE ${range} AND ${disagrees("t")}`;

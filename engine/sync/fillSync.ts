@@ -30,6 +30,7 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
     filled: [sync.new],
     touches: sync.touches,
     workers: sync.workers,
+    pace: sync.pace,
     fill: (range, skipLocked) => {
       const set = `UPDATE ${table.sql} t SET ${column} = DEFAULT`;
       if (!skipLocked) return `${set} WHERE ${range} AND ${empty}`;

@@ -1,3 +1,4 @@
+import type { Pace } from "../files/syncShape";
 import type { SyncTable } from "./syncTable";
 
 /** Rows that are wrong, and what is wrong with them. */
@@ -45,6 +46,8 @@ export interface LiveSync {
   readonly touches: readonly string[];
   /** Sessions that fill at the same time. */
   readonly workers: number;
+  /** How much of the server they leave to others. */
+  readonly pace: Pace;
   /**
    * One statement that fills the rows of a range that disagree.
    * @param skipLocked leaves out rows that others hold

@@ -151,6 +151,7 @@ END`;
     filled: [sync.id],
     touches: sync.touches,
     workers: sync.workers,
+    pace: sync.pace,
     fill: (range, skipLocked) => {
       const found = `r.${targetName} = t.${name} AND ${disagrees}`;
       if (!skipLocked) {

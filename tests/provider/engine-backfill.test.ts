@@ -91,6 +91,34 @@ ${more}`,
     );
   });
 
+  it("of gentle pace rests as long as it works", async () => {
+    await prepare("pace: gentle\n");
+    let worked = 0;
+    let rested = 0;
+    const connect = async () => {
+      const client = await database.connect();
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      let isFilling = false;
+      let since = 0;
+      const timed = async (text: string, ...rest: unknown[]): Promise<unknown> => {
+        if (text.startsWith("BEGIN") && isFilling) rested += performance.now() - since;
+        if (text.startsWith("BEGIN")) since = performance.now();
+        isFilling &&= !text.startsWith("BEGIN");
+        const answer = await query(text, ...rest);
+        isFilling ||= text.startsWith("UPDATE public.words t");
+        if (text === "COMMIT" && isFilling) {
+          worked += performance.now() - since;
+          since = performance.now();
+        }
+        return answer;
+      };
+      return Object.assign(client, { query: timed });
+    };
+    await apply({ connect });
+    assert.equal(await wrong(), 0);
+    assert.ok(rested > worked / 2, `${rested} ms after ${worked} ms`);
+  });
+
   /** Starts a backfill that stands still, paused, before its first row. */
   async function startPaused(options: Partial<ApplyOptions> = {}) {
     await prepare();
