@@ -129,7 +129,9 @@ async function applicationSpecs(below: readonly LayerSpec[]): Promise<ImageSpec[
         name: `${part}-${version.name}`,
         words: [],
         // The whole folder, since releases share code; the lock file for what they import.
-        files: [path.join(repository, "app"), path.join(repository, "package-lock.json")],
+        files: ["app", "local/bundle.ts", "package-lock.json"].map((name) =>
+          path.join(repository, name),
+        ),
         build: treeLayer((tree) => bundleApplication(source, path.join(tree, "app"))),
       };
       specs.push({
@@ -139,7 +141,7 @@ async function applicationSpecs(below: readonly LayerSpec[]): Promise<ImageSpec[
           User: String(users.app),
           Env: [...environment, "NODE_ENV=production"],
           WorkingDir: "/app",
-          Entrypoint: ["node", "--enable-source-maps", "/app/server.js"],
+          Entrypoint: ["node", "/app/server.js"],
         },
       });
     }

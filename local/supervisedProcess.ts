@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, copyFileSync, existsSync, openSync, statSync, truncateSync } from "node:fs";
 import path from "node:path";
 import { type ProcessStatus } from "./clusterStatus";
+import { prioritise } from "./priority";
 import { probe, type ProbeIdentity } from "./probe";
 import { type ProcessSpec } from "./processSpecs";
 
@@ -116,6 +117,9 @@ export class SupervisedProcess {
       stdio: ["ignore", output, output],
     });
     closeSync(output);
+    if (child.pid !== undefined && this.spec.niceness !== undefined) {
+      prioritise(child.pid, this.spec.niceness);
+    }
     const started = Date.now();
     let over = false;
     const onEnd = (reason: string) => {

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { get } from "node:https";
+import { getPriority } from "node:os";
 import path from "node:path";
 import {
   AppsV1Api,
@@ -91,6 +92,15 @@ describe("the embedded cluster", function () {
     const found = weights.filter(([file]) => existsSync(file));
     assert.equal(found.length, 1);
     for (const [file, weight] of found) assert.equal(readFileSync(file, "utf8").trim(), weight);
+  });
+
+  it("lets pods go before the control plane, which elsewhere has machines of its own", async () => {
+    const status = await readClusterStatus();
+    const niceness = (name: string): number =>
+      getPriority(status?.processes.find((process_) => process_.name === name)?.pid ?? -1);
+    for (const name of ["etcd", "kube-apiserver", "kubelet"]) assert.equal(niceness(name), 10, name);
+    // Pods have the priority of what starts them.
+    assert.equal(niceness("containerd"), 0);
   });
 
   it("resolves and reaches Services from pods, and from this machine at their node port", async () => {
