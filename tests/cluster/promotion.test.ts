@@ -140,7 +140,9 @@ describe("a change on its way to production", function () {
 
   it("is killed in staging at one step after another, and nothing of that stands in its way", async () => {
     await staging.setConfig({ release: "2.0.0" });
-    for (const moment of moments) {
+    for (const [index, moment] of moments.entries()) {
+      // Each a clone of its own: a kill comes a little late, and a step that is done does not come again.
+      await staging.setConfig({ clone: { generation: index + 2, allowUnmasked: true } });
       await killAt(staging, moment);
       assertOk(await staging.run("cancel", "--yes"));
     }
