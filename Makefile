@@ -47,5 +47,6 @@ build: $(installed)
 # Node is asked first: an old one fails in npm with words that help nobody.
 $(installed): package-lock.json
 	@node -e 'if (Number(process.versions.node.split(".")[0]) < 20) { console.error("Node 20 or later is needed; this is " + process.version + "\n  Next: install it, then make again"); process.exit(1); }'
-	npm ci --no-audit --no-fund
+# Standard output is for what was asked: a shell runs what `make env` prints.
+	npm ci --no-audit --no-fund >&2
 	@touch $(installed)

@@ -98,8 +98,8 @@ describe("the embedded cluster", function () {
     const status = await readClusterStatus();
     const niceness = (name: string): number =>
       getPriority(status?.processes.find((process_) => process_.name === name)?.pid ?? -1);
-    for (const name of ["etcd", "kube-apiserver", "kubelet"])
-      assert.equal(niceness(name), 10, name);
+    const control = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    for (const name of [...control, "kubelet"]) assert.equal(niceness(name), 10, name);
     // Pods have the priority of what starts them.
     assert.equal(niceness("containerd"), 0);
   });
