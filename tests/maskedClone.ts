@@ -61,6 +61,21 @@ export async function sweep(...options: string[]): Promise<{ status: number; out
   }
 }
 
+/** Sweeps with these options, which must find nothing of this clone; what others have left goes. */
+export async function assertSweptNothingOf(inputs: Inputs, ...options: string[]): Promise<void> {
+  const { status, output } = await sweep(...options);
+  assert.equal(status, 0, output);
+  for (const name of [inputs.quarantine, `clone-${inputs.cloneId}`]) {
+    assert.ok(!output.includes(name), output);
+  }
+}
+
+/** Whether there is a masked snapshot, imported or waiting for that. */
+export async function isFinished({ quarantine }: Inputs): Promise<boolean> {
+  const name = `${quarantine}-masked`;
+  return (await find(context, { kind: "VolumeSnapshotContent", name })) !== undefined;
+}
+
 /** Everything of a clone but its finished snapshot, wherever it may lie. */
 async function partsLeft(inputs: Inputs): Promise<string[]> {
   const clone = partsOf({

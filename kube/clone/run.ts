@@ -30,7 +30,7 @@ export interface MadeClone extends FinishedClone {
   readonly openMilliseconds?: number;
 }
 
-/** A finished clone that nobody has imported for this long is forgotten. */
+/** A finished clone that another namespace has not imported for this long is forgotten. */
 const patienceSeconds = 24 * 3600;
 
 /** Before the clone's own steps: what dead runs of this clone and of others have left. */
@@ -39,8 +39,13 @@ const leftovers: CloneStep = {
   async run({ request, run, report }, deadline) {
     const clone = identityOf(request);
     if (await takeOver(clone, run, report, deadline)) await undoClone(clone, deadline);
-    const { context } = clone;
-    for (const left of await sweep({ context, graceSeconds: patienceSeconds, report })) {
+    const found = await sweep({
+      context: clone.context,
+      graceSeconds: patienceSeconds,
+      supersededIn: request.target.namespace,
+      report,
+    });
+    for (const left of found) {
       report(`still there: ${left}`);
     }
   },

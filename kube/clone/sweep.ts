@@ -17,8 +17,10 @@ export interface Leftover {
 export interface SweepOptions {
   /** kubeconfig context */
   readonly context: string;
-  /** How long a finished clone may wait for its import. */
+  /** How long a finished clone may wait for its import, while somebody may still come for it. */
   readonly graceSeconds: number;
+  /** A namespace about to get another clone: nobody comes any more for one that waits for it. */
+  readonly supersededIn?: string;
   readonly report: (line: string) => void;
 }
 
@@ -55,7 +57,8 @@ export async function sweep(options: SweepOptions): Promise<string[]> {
  * before quarantines: a quarantine is made before its parts and removed after them, so a part seen
  * first and no quarantine then is a part that nobody works on.
  */
-export async function findLeftovers({ context, graceSeconds }: SweepOptions): Promise<Leftover[]> {
+export async function findLeftovers(options: SweepOptions): Promise<Leftover[]> {
+  const { context } = options;
   const snapshots = await sourceSnapshots(context);
   const contents = await list(context, "VolumeSnapshotContent", { labels: cloneLabel });
   const quarantines = await list(context, "Namespace", {
@@ -67,7 +70,7 @@ export async function findLeftovers({ context, graceSeconds }: SweepOptions): Pr
   const forgotten: Leftover[] = [];
   for (const { metadata } of contents) {
     const ref = contentRef(metadata?.name);
-    const why = await whyForgotten(context, ref, kept, graceSeconds);
+    const why = await whyForgotten(options, ref, kept);
     if (why === undefined) continue;
     forgotten.push({
       what: `${called(ref)}, ${why}`,
@@ -136,10 +139,9 @@ async function ownSnapshots(context: string, namespace: string) {
 }
 
 async function whyForgotten(
-  context: string,
+  { context, graceSeconds, supersededIn }: SweepOptions,
   ref: Ref<"VolumeSnapshotContent">,
   quarantines: ReadonlySet<string | undefined>,
-  graceSeconds: number,
 ): Promise<string | undefined> {
   // Read anew: it may have been finished, and its quarantine removed, since it was listed.
   const content = await find(context, ref);
@@ -150,19 +152,23 @@ async function whyForgotten(
   if (quarantines.has(quarantine)) return undefined;
   const finished = about[annotations.finished];
   if (finished === undefined) return `whose quarantine ${quarantine} is gone`;
-  if (Date.now() - Date.parse(finished) < graceSeconds * 1000) return undefined;
   const { namespace = "", name = "" } = spec.volumeSnapshotRef;
-  return (await isThere(context, { kind: "VolumeSnapshot", namespace, name }))
-    ? undefined
-    : `which no ${namespace}/${name} imports`;
+  const target = await find(context, { kind: "Namespace", name: namespace });
+  if (target === undefined) return `whose namespace ${namespace} is gone`;
+  const isWaitedFor =
+    namespace !== supersededIn && Date.now() - Date.parse(finished) < graceSeconds * 1000;
+  if (isWaitedFor || (await isImported(context, { kind: "VolumeSnapshot", namespace, name }))) {
+    return undefined;
+  }
+  return `which no ${namespace}/${name} imports`;
 }
 
-/** An import that may not be looked at is in a namespace that is gone, or in use. */
-async function isThere(context: string, ref: Ref<"VolumeSnapshot">): Promise<boolean> {
+/** An import that may not be looked at is taken for one in use. */
+async function isImported(context: string, ref: Ref<"VolumeSnapshot">): Promise<boolean> {
   try {
     return (await find(context, ref)) !== undefined;
   } catch (error) {
-    if (!(error instanceof ClusterError) || error.code !== forbidden) throw error;
-    return (await find(context, { kind: "Namespace", name: ref.namespace ?? "" })) !== undefined;
+    if (error instanceof ClusterError && error.code === forbidden) return true;
+    throw error;
   }
 }

@@ -6,7 +6,6 @@ import { CustomObjectsApi } from "../../kube/clusterClient";
 import { labelsOf } from "../../kube/clone/names";
 import { aliasSnapshot, createContent, takeSnapshot } from "../../kube/clone/snapshots";
 import { removeNamespace } from "../../kube/namespace";
-import { find } from "../../kube/objects";
 import { deadlineIn, remove, waitFor } from "../../kube/waiting";
 import {
   ask,
@@ -25,9 +24,11 @@ import {
 } from "../cloneScene";
 import {
   assertNothingLeft,
+  assertSweptNothingOf,
   cloneInputs,
   createClone,
   importClone,
+  isFinished,
   removeClone,
   removeImport,
   sweep,
@@ -144,10 +145,7 @@ describe("a clone of production", function () {
     const removed = await removeClone(inputs);
     assert.equal(removed.status, 0, removed.errors);
     await assertNothingLeft(inputs);
-    assert.equal(
-      await find(context, { kind: "VolumeSnapshotContent", name: `${inputs.quarantine}-masked` }),
-      undefined,
-    );
+    assert.ok(!(await isFinished(inputs)));
   });
 
   it("is found by the next run, which makes nothing anew, and tells its outputs to a refresh", async () => {
@@ -175,7 +173,7 @@ describe("a clone of production", function () {
       const next = await createClone(inputs);
       assert.equal(next.status, 0, next.errors);
       await assertNothingLeft(inputs);
-      assert.deepEqual(await sweep(), { status: 0, output: "sweep: 0 left\n" });
+      await assertSweptNothingOf(inputs);
       assert.equal((await removeClone(inputs)).status, 0);
       await assertNothingLeft(inputs);
     });
@@ -189,7 +187,7 @@ describe("a clone of production", function () {
       assert.equal(swept.status, 0, swept.output);
       assert.match(swept.output, /sweep: 0 left\n$/);
       await assertNothingLeft(inputs);
-      assert.equal((await sweep("--grace", "0")).output, "sweep: 0 left\n");
+      await assertSweptNothingOf(inputs, "--grace", "0");
     });
   }
 
@@ -219,12 +217,41 @@ describe("a clone of production", function () {
     const inputs = cloneInputs("imported");
     await createClone(inputs);
     await importClone("imported");
-    assert.deepEqual(await sweep("--grace", "0"), { status: 0, output: "sweep: 0 left\n" });
-    const content = { kind: "VolumeSnapshotContent", name: `${inputs.quarantine}-masked` } as const;
-    assert.ok(await find(context, content));
+    await assertSweptNothingOf(inputs, "--grace", "0");
+    assert.ok(await isFinished(inputs));
     await removeImport("imported");
     await assertNothingLeft(inputs);
-    assert.equal(await find(context, content), undefined, "the import owned it");
+    assert.ok(!(await isFinished(inputs)), "the import owned it");
+  });
+
+  it("that nobody has imported goes when the next is made for the same namespace", async () => {
+    const [one, two] = [cloneInputs("forgotten"), cloneInputs("next")];
+    await createClone(one);
+    await assertSweptNothingOf(one);
+    const next = await createClone(two);
+    assert.equal(next.status, 0, next.errors);
+    assert.ok(!(await isFinished(one)) && (await isFinished(two)));
+    assert.equal((await removeClone(two)).status, 0);
+    for (const inputs of [one, two]) await assertNothingLeft(inputs);
+  });
+
+  it("goes at once when the namespace that it was made for is gone", async () => {
+    const namespace = "bookkeeper-cl-gone";
+    await makeNamespace(namespace);
+    await makePasswords(namespace);
+    const { target } = cloneInputs("left-alone");
+    const inputs = cloneInputs("left-alone", { target: { ...target, namespace } });
+    const made = await createClone(inputs);
+    assert.equal(made.status, 0, made.errors);
+    await removeNamespace(adminContext, namespace, 120);
+    const { status, output } = await sweep();
+    assert.equal(status, 0, output);
+    assert.match(
+      output,
+      /bookkeeper-clq-left-alone-masked, whose namespace bookkeeper-cl-gone is gone\n/,
+    );
+    assert.ok(!(await isFinished(inputs)));
+    await assertNothingLeft(inputs);
   });
 
   it("that never gets its snapshot ends at the deadline with the cause, and nothing is left", async () => {

@@ -235,7 +235,7 @@ describe("a change on its way to production", function () {
     const said: string[] = [];
     const left = await sweep({
       context: adminContext,
-      graceSeconds: 600,
+      graceSeconds: 0,
       report: (line) => said.push(line),
     });
     assert.deepEqual([left, said], [[], []]);
