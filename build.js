@@ -1,7 +1,7 @@
 // Builds dist/ and tells whether it is current. Plain JavaScript, because it runs before a build exists.
 const { spawnSync } = require("node:child_process");
 const { createHash } = require("node:crypto");
-const { existsSync, readFileSync, readdirSync, writeFileSync } = require("node:fs");
+const { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
 
 const root = __dirname;
@@ -54,6 +54,7 @@ function ensureBuilt() {
     );
   }
   bundles.forEach(bundle);
+  keepCodeOf("migrationsProgram.js");
   writeFileSync(stampFile, sources);
 }
 
@@ -68,7 +69,8 @@ const withNodesUrl = { alias: { "whatwg-url": "node:url" } };
  * of the time. Packages lie beside the compiled program, where Node looks first.
  */
 const bundles = [
-  ["./engine/cli/main.ts", "migrations.js", withoutFetch],
+  ["./engine/cli/start.ts", "migrations.js"],
+  ["./engine/cli/main.ts", "migrationsProgram.js", withoutFetch],
   ["./kube/clusterClient.ts", "kube/clusterClient.js", withNodesUrl],
   ["pg", "node_modules/pg/index.js", withoutFetch],
   ["yaml", "node_modules/yaml/index.js"],
@@ -89,6 +91,16 @@ function bundle([entry, file, options]) {
     logLevel: "error",
     ...options,
   });
+}
+
+/** Of what every command does: loading it. */
+function keepCodeOf(name) {
+  const { codeFile, compileProgram } = require("./dist/engine/cli/compiledProgram.js");
+  const file = path.join(root, "dist", name);
+  rmSync(codeFile(file), { force: true });
+  const program = compileProgram(file);
+  program.load();
+  program.keepCode();
 }
 
 /** An error whose message is meant for a person as it stands. */

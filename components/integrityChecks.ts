@@ -33,12 +33,9 @@ export interface DeclaredChecks {
  * Reads and checks every integrity.yaml of a release.
  * @throws UserError with every mistake and its place
  */
-export async function readChecks(release: {
-  folder: string;
-  last: string;
-}): Promise<DeclaredChecks> {
+export function readChecks(release: { folder: string; last: string }): DeclaredChecks {
   const { folder, last: through } = release;
-  const { digest } = await readDeclarations(folder, through);
+  const { digest } = readDeclarations(folder, through);
   return { folder, through, declarations: digest };
 }
 

@@ -19,7 +19,7 @@ export interface ReleaseContents extends DeclaredHistory, DeclaredChecks {
  */
 export async function readContents(release: Release): Promise<ReleaseContents> {
   const history = await readHistory(release.migrations);
-  const checks = await readChecks(release.migrations);
+  const checks = readChecks(release.migrations);
   const { version, backend, frontend, pooler, server } = release;
   const images = { backend, frontend, pooler };
   const { baseline, migrations, repeatables } = history;

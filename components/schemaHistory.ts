@@ -52,7 +52,7 @@ export async function readHistory(release: {
   const all = await loadMigrations(folder);
   const migrations = throughMigration(all, last);
   const digest = digestOfRepeatables(await loadRepeatables(folder));
-  const { baseline, later } = splitAtBaseline(migrations, await loadBaseline(folder));
+  const { baseline, later } = splitAtBaseline(migrations, loadBaseline(folder));
   const unit = baseline.at(-1);
   return {
     folder,

@@ -28,9 +28,9 @@ export const baselineFile = "baseline.json";
  * undefined when the folder has no baseline.json.
  * @throws UserError when the file is not what it should be
  */
-export async function loadBaseline(folder: string): Promise<Baseline | undefined> {
+export function loadBaseline(folder: string): Baseline | undefined {
   const shown = path.join(folder, baselineFile);
-  const text = await readTextIfThere(shown);
+  const text = readTextIfThere(shown);
   if (text === undefined) return undefined;
   const refuse = (details: string[]): UserError =>
     new UserError(`${shown} is not a baseline.`, details, `git checkout -- ${shown}`);

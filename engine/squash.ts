@@ -30,7 +30,7 @@ export async function squash(
   through: string,
 ): Promise<SquashResult> {
   const unit = throughMigration(migrations, through);
-  ensureNotSmaller(unit, await loadBaseline(folder));
+  ensureNotSmaller(unit, loadBaseline(folder));
   await withReadOnlyTransaction(client, async () => {
     const journal = await findJournal(client);
     await ensureSameHistory(client, migrations, journal);

@@ -39,10 +39,7 @@ export function useFolder(): TestFolder {
  * The message an action fails with; the folder's path becomes `migrations`, so that whole messages
  * can be compared.
  */
-export async function failureOf(
-  action: () => Promise<unknown>,
-  folder?: TestFolder,
-): Promise<string> {
+export async function failureOf(action: () => unknown, folder?: TestFolder): Promise<string> {
   try {
     await action();
   } catch (error) {

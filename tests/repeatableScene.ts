@@ -21,16 +21,16 @@ export function useRepeatables() {
   });
   const apply = async (options: Partial<ApplyOptions> = {}) =>
     engine.apply({
-      migrations: await readMigrations(folder.path),
-      repeatables: await readRepeatables(folder.path),
+      migrations: readMigrations(folder.path),
+      repeatables: readRepeatables(folder.path),
       ...options,
     });
   const plan = async () =>
     planMigrations(
       await database.connect(),
-      await readMigrations(folder.path),
+      readMigrations(folder.path),
       undefined,
-      await readRepeatables(folder.path),
+      readRepeatables(folder.path),
     );
   return {
     ...engine,

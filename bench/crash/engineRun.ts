@@ -16,8 +16,8 @@ export async function runEngine(url: string, folder: string): Promise<void> {
     await client.connect();
     return client;
   };
-  const options = { connect, migrations: await readMigrations(folder), lockDeadlineSeconds: 30 };
-  await applyMigrations({ ...options, repeatables: await readRepeatables(folder) });
+  const options = { connect, migrations: readMigrations(folder), lockDeadlineSeconds: 30 };
+  await applyMigrations({ ...options, repeatables: readRepeatables(folder) });
   const { waiting } = await contractMigrations({
     ...options,
     oldRoles: [{ name: oldRole }],

@@ -64,7 +64,7 @@ async function contractNow(
 ): Promise<readonly string[]> {
   const { waiting } = await contractMigrations({
     ...runOptions(inputs),
-    migrations: await readMigrations(inputs.folder),
+    migrations: readMigrations(inputs.folder),
     through: inputs.through,
     oldRoles: inputs.oldRoles,
     askOutside: (roles) => seenOutside(inputs, roles),
@@ -122,7 +122,7 @@ async function nextDrop(inputs: ContractInputs): Promise<{ dropsAfter?: string }
 }
 
 async function statesIn(inputs: ContractInputs) {
-  const wanted = throughMigration(await readMigrations(inputs.folder), inputs.through);
+  const wanted = throughMigration(readMigrations(inputs.folder), inputs.through);
   const phased = wanted.filter(({ kind }) => kind === "phased");
   const found = await withDatabase(inputs, (client) => inspectSchema(client, phased));
   const states = Object.fromEntries(found.migrations.map(({ id, state }) => [id, state]));

@@ -37,7 +37,7 @@ export const integrityChecks: ResourceKind<
 > = {
   identify: ({ database }) => `${nameOf(database)}/integrity`,
   async reconcile({ control, database, folder, through, schemaVersion, deadlineSeconds }) {
-    const declarations = await readDeclarations(folder, through);
+    const declarations = readDeclarations(folder, through);
     const report = reportProgress(nameOf(database));
     const within = <T>(address: DatabaseAddress, work: (client: Client) => Promise<T>) =>
       withDatabase({ database: address, deadlineSeconds }, work);

@@ -29,14 +29,14 @@ export interface Declarations {
  * Reads what the migrations up to `through` declare to change in the data.
  * @throws UserError with every mistake and its place
  */
-export async function readDeclarations(folder: string, through: string): Promise<Declarations> {
-  const migrations = throughMigration(await readMigrations(folder), through);
+export function readDeclarations(folder: string, through: string): Declarations {
+  const migrations = throughMigration(readMigrations(folder), through);
   const declared: Declaration[] = [];
   const files: { path: string; digest: Digest }[] = [];
   const mistakes: string[] = [];
   for (const { id } of migrations.filter(({ kind }) => kind === "phased")) {
     const shownPath = path.join(folder, id, integrityFile);
-    const found = await readTextIfThere(shownPath);
+    const found = readTextIfThere(shownPath);
     if (found === undefined) continue;
     const text = normaliseLineEnds(found);
     const parsed = parseDeclaredChanges(text);

@@ -36,12 +36,12 @@ export const migration: ResourceKind<MigrationInputs, MigrationOutputs> = {
   async reconcile(inputs) {
     const known = takeKnown(inputs);
     if (known !== undefined) return { schemaFingerprint: fingerprintIn(known), drift: [] };
-    const migrations = await readMigrations(inputs.folder);
+    const migrations = readMigrations(inputs.folder);
     ensureUnchanged(inputs, migrations);
     return { schemaFingerprint: await applyAhead(inputs, migrations), drift: [] };
   },
   async read(inputs) {
-    const declared = await readMigrations(inputs.folder);
+    const declared = readMigrations(inputs.folder);
     const { migrations } = await withDatabase(inputs, (client) => inspectSchema(client, declared));
     const found = migrations.find(({ id }) => id === inputs.migration);
     if (!found || found.state === "pending" || found.state === "aborted") return undefined;

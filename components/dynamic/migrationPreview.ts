@@ -47,8 +47,8 @@ async function sharedLook(
 }
 
 async function planOf(database: DatabaseAddress, folder: string): Promise<Plan> {
-  const migrations = await readMigrations(folder);
-  const repeatables = await readRepeatables(folder);
+  const migrations = readMigrations(folder);
+  const repeatables = readRepeatables(folder);
   return withDatabase({ database, deadlineSeconds }, (client) =>
     planMigrations(client, migrations, undefined, repeatables),
   );

@@ -35,8 +35,8 @@ export const repeatables: ResourceKind<RepeatablesInputs, RepeatablesOutputs> = 
     for (const line of await repeatableLines(previewOf, folder)) console.log(line);
   },
   async reconcile(inputs) {
-    const migrations = await readMigrations(inputs.folder);
-    const files = await readRepeatables(inputs.folder);
+    const migrations = readMigrations(inputs.folder);
+    const files = readRepeatables(inputs.folder);
     ensureUnchanged(inputs, migrations, files);
     const schemaFingerprint = await applyThrough(inputs, migrations, inputs.through, {
       repeatables: files,
@@ -49,7 +49,7 @@ export const repeatables: ResourceKind<RepeatablesInputs, RepeatablesOutputs> = 
 };
 
 async function inspect(inputs: RepeatablesInputs) {
-  const files = await readRepeatables(inputs.folder);
+  const files = readRepeatables(inputs.folder);
   const found = await withDatabase(inputs, (client) => inspectRepeatables(client, files));
   // Files that have changed since are the next plan's affair, a database that went back is drift.
   const isAsDeclared = digestOfRepeatables(files) === inputs.digest;

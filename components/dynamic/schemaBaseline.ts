@@ -68,6 +68,6 @@ async function journalInPreview(database: DatabaseAddress): Promise<Journal | un
 /** The schema's fingerprint, with everything of the baseline applied. */
 async function schemaThroughBaseline(inputs: SchemaBaselineInputs): Promise<string> {
   const { folder, through } = inputs;
-  if (through !== "") return applyThrough(inputs, await readMigrations(folder), through);
+  if (through !== "") return applyThrough(inputs, readMigrations(folder), through);
   return (await withDatabase(inputs, schemaFingerprint)).digest;
 }

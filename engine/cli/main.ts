@@ -31,8 +31,8 @@ async function run(given: Arguments, write: (line: string) => void): Promise<boo
   const { json, lines, ok } = await commands[given.command].run({
     connect: () => connectTo(given.connection),
     folder: given.folder,
-    migrations: await readMigrations(given.folder),
-    repeatables: await readRepeatables(given.folder),
+    migrations: readMigrations(given.folder),
+    repeatables: readRepeatables(given.folder),
     oldRoles,
     repair,
     applicationName: "stateful-cd migrations",
@@ -91,7 +91,10 @@ function keepGoingWithoutReader(): void {
   process.stderr.on("error", lose);
 }
 
-keepGoingWithoutReader();
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+/** Runs one command line to its end, which is the process's. */
+export function start(argv: readonly string[]): void {
+  keepGoingWithoutReader();
+  void main(argv).then((code) => {
+    process.exitCode = code;
+  });
+}

@@ -1,12 +1,11 @@
-import type { Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { type Dirent, readdirSync } from "node:fs";
 import { UserError } from "../../userError";
 import type { FolderMistake } from "./migrationText";
 
 /** What lies in a folder, by name, but for hidden files. */
-export async function entriesOf(folder: string): Promise<Dirent[]> {
+export function entriesOf(folder: string): Dirent[] {
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = readdirSync(folder, { withFileTypes: true });
     return entries
       .filter((entry) => !entry.name.startsWith("."))
       .sort((a, b) => (a.name < b.name ? -1 : 1));

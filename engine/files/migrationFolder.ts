@@ -36,7 +36,7 @@ const nameRule =
  * @throws UserError with all mistakes of the folder
  */
 export async function loadMigrations(folder: string): Promise<Migration[]> {
-  const { migrations, mistakes } = await scanFolder(folder);
+  const { migrations, mistakes } = scanFolder(folder);
   mistakes.push(...(await checkStatements(migrations)));
   ensureNoMistake(folder, mistakes);
   return migrations;
@@ -46,8 +46,8 @@ export async function loadMigrations(folder: string): Promise<Migration[]> {
  * The same without the parser: names and bytes only, so that a run with nothing to do stays quick.
  * planMigrations and applyMigrations parse what is pending before they do anything.
  */
-export async function readMigrations(folder: string): Promise<Migration[]> {
-  const { migrations, mistakes } = await scanFolder(folder);
+export function readMigrations(folder: string): Migration[] {
+  const { migrations, mistakes } = scanFolder(folder);
   ensureNoMistake(folder, mistakes);
   return migrations;
 }
@@ -72,12 +72,12 @@ interface Found {
   mistakes: FolderMistake[];
 }
 
-async function scanFolder(folder: string): Promise<Found> {
+function scanFolder(folder: string): Found {
   const found: Found = { migrations: [], mistakes: [] };
-  const entries = await entriesOf(folder);
-  const mayBeLate = (await readPolicy(folder)).lateFiles === "disjoint";
+  const entries = entriesOf(folder);
+  const mayBeLate = readPolicy(folder).lateFiles === "disjoint";
   for (const entry of entries) {
-    const migration = await readEntry(folder, entry, found.mistakes);
+    const migration = readEntry(folder, entry, found.mistakes);
     if (migration !== undefined) found.migrations.push({ ...migration, mayBeLate });
   }
   found.migrations.sort((a, b) => compareNumbers(a.number, b.number) || (a.id < b.id ? -1 : 1));
@@ -92,11 +92,11 @@ async function scanFolder(folder: string): Promise<Found> {
   return found;
 }
 
-async function readEntry(
+function readEntry(
   folder: string,
   entry: Dirent,
   mistakes: FolderMistake[],
-): Promise<Omit<Migration, "mayBeLate"> | undefined> {
+): Omit<Migration, "mayBeLate"> | undefined {
   const shown = path.join(folder, entry.name);
   if (companions.has(entry.name)) return undefined;
   if (laterCompanions.has(entry.name)) {
@@ -118,8 +118,8 @@ async function readEntry(
     return undefined;
   }
   const files = isFolder
-    ? await readPhased(folder, id, mistakes)
-    : await readAll([fileIn(folder, entry.name, "expand")], mistakes);
+    ? readPhased(folder, id, mistakes)
+    : readAll([fileIn(folder, entry.name, "expand")], mistakes);
   if (files.length === 0) return undefined;
   return { ...name, kind: isFolder ? "phased" : "plain", files, digest: digestOfFiles(files) };
 }
@@ -136,19 +136,15 @@ function fileIn(folder: string, relative: string, phase: Phase): FileToRead {
   return { fullPath: shownPath, shownPath, path: relative, phase };
 }
 
-async function readPhased(
-  folder: string,
-  id: string,
-  mistakes: FolderMistake[],
-): Promise<MigrationFile[]> {
+function readPhased(folder: string, id: string, mistakes: FolderMistake[]): MigrationFile[] {
   const shown = path.join(folder, id);
   const toRead: FileToRead[] = [];
-  for (const entry of await entriesOf(shown)) {
+  for (const entry of entriesOf(shown)) {
     const phase = phasedFiles[entry.name];
     if (phase !== undefined && entry.isFile()) {
       toRead.push(fileIn(folder, `${id}/${entry.name}`, phase));
     } else if (entry.name === "checks" && entry.isDirectory()) {
-      toRead.push(...(await checksIn(folder, id, mistakes)));
+      toRead.push(...checksIn(folder, id, mistakes));
     } else if (entry.name !== integrityFile || !entry.isFile()) {
       mistakes.push([
         `${JSON.stringify(path.join(shown, entry.name))} is not part of a phased migration.`,
@@ -160,19 +156,15 @@ async function readPhased(
     mistakes.push([`${shown} has no expand.sql.`, "A phased migration starts with expand.sql."]);
   }
   toRead.sort((a, b) => phaseOrder.indexOf(a.phase) - phaseOrder.indexOf(b.phase));
-  const files = await readAll(toRead, mistakes);
+  const files = readAll(toRead, mistakes);
   for (const file of files) {
     if (file.phase === "sync") mistakes.push(...parseSyncFile(file).mistakes);
   }
   return files;
 }
 
-async function checksIn(
-  folder: string,
-  id: string,
-  mistakes: FolderMistake[],
-): Promise<FileToRead[]> {
-  const entries = await entriesOf(path.join(folder, id, "checks"));
+function checksIn(folder: string, id: string, mistakes: FolderMistake[]): FileToRead[] {
+  const entries = entriesOf(path.join(folder, id, "checks"));
   return entries.flatMap((entry) => {
     const relative = `${id}/checks/${entry.name}`;
     if (entry.isFile() && /^[A-Za-z0-9][A-Za-z0-9_.-]*\.sql$/.test(entry.name)) {
@@ -186,7 +178,8 @@ async function checksIn(
   });
 }
 
-async function readAll(files: FileToRead[], mistakes: FolderMistake[]): Promise<MigrationFile[]> {
-  const read = await Promise.all(files.map((file) => readMigrationFile(file, mistakes)));
-  return read.filter((file) => file !== undefined);
+function readAll(files: FileToRead[], mistakes: FolderMistake[]): MigrationFile[] {
+  return files
+    .map((file) => readMigrationFile(file, mistakes))
+    .filter((file) => file !== undefined);
 }

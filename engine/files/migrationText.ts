@@ -9,11 +9,11 @@ export type FolderMistake = readonly [problem: string, ...where: string[]];
 const byteOrderMark = "\ufeff";
 
 /** Reads one file; mistakes in its bytes are added to `mistakes` and undefined returned. */
-export async function readMigrationFile(
+export function readMigrationFile(
   file: { fullPath: string; shownPath: string; path: string; phase: Phase },
   mistakes: FolderMistake[],
-): Promise<MigrationFile | undefined> {
-  const bytes = await readBytes(file.fullPath, file.shownPath);
+): MigrationFile | undefined {
+  const bytes = readBytes(file.fullPath, file.shownPath);
   const { shownPath, path, phase } = file;
   const text = normaliseLineEnds(bytes.toString("utf8"));
   const mistake = mistakeInBytes({ shownPath, text }, bytes);

@@ -26,9 +26,9 @@ export type Policy = z.output<typeof shape>;
  * Reads the policy of a migrations folder.
  * @throws UserError with every mistake at its place
  */
-export async function readPolicy(folder: string): Promise<Policy> {
+export function readPolicy(folder: string): Policy {
   const shownPath = path.join(folder, policyFile);
-  const text = (await readTextIfThere(shownPath)) ?? "";
+  const text = readTextIfThere(shownPath) ?? "";
   const { value, mistakes } = readYaml(text, () => shape);
   if (value) return value;
   throw new UserError(

@@ -1,4 +1,4 @@
-import { lstat } from "node:fs/promises";
+import { lstatSync } from "node:fs";
 import path from "node:path";
 import { UserError } from "../../userError";
 import { digestOfFiles } from "./digest";
@@ -17,12 +17,12 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]*\.sql$/;
  * bytes only, so that a run with nothing to do stays quick.
  * @throws UserError with all mistakes of the folder
  */
-export async function readRepeatables(folder: string): Promise<Repeatable[]> {
+export function readRepeatables(folder: string): Repeatable[] {
   const shown = path.join(folder, repeatableFolder);
-  if (!(await isFolder(shown))) return [];
+  if (!isFolder(shown)) return [];
   const mistakes: FolderMistake[] = [];
   const files: Repeatable[] = [];
-  for (const entry of await entriesOf(shown)) {
+  for (const entry of entriesOf(shown)) {
     const shownPath = path.join(shown, entry.name);
     if (!entry.isFile() || !namePattern.test(entry.name) || entry.name.length > 200) {
       mistakes.push([
@@ -34,7 +34,7 @@ export async function readRepeatables(folder: string): Promise<Repeatable[]> {
     const relative = `${repeatableFolder}/${entry.name}`;
     const phase = "repeatable";
     const file = { fullPath: shownPath, shownPath, path: relative, phase } as const;
-    const read = await readMigrationFile(file, mistakes);
+    const read = readMigrationFile(file, mistakes);
     if (read !== undefined) files.push({ ...read, phase });
   }
   ensureNoMistake(folder, mistakes);
@@ -46,7 +46,7 @@ export async function readRepeatables(folder: string): Promise<Repeatable[]> {
  * @throws UserError with all mistakes of the folder, or the first circle
  */
 export async function loadRepeatables(folder: string): Promise<Repeatable[]> {
-  const files = await readRepeatables(folder);
+  const files = readRepeatables(folder);
   ensureNoMistake(folder, await checkFiles(files));
   await orderRepeatables(files);
   return files;
@@ -57,9 +57,9 @@ export function digestOfRepeatables(files: readonly Repeatable[]): string | unde
   return files.length === 0 ? undefined : digestOfFiles(files);
 }
 
-async function isFolder(shown: string): Promise<boolean> {
+function isFolder(shown: string): boolean {
   try {
-    if ((await lstat(shown)).isDirectory()) return true;
+    if (lstatSync(shown).isDirectory()) return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;

@@ -35,7 +35,7 @@ describe("IntegrityChecks", () => {
       "staging",
       isPreview,
     );
-    const checks = await readChecks({ folder: folder.path, last: "0001-a" });
+    const checks = readChecks({ folder: folder.path, last: "0001-a" });
     const resource = new IntegrityChecks("integrity", {
       ...checks,
       database,
@@ -54,7 +54,7 @@ describe("IntegrityChecks", () => {
     assert.deepEqual(inputs, {
       folder: folder.path,
       through: "0001-a",
-      declarations: (await readChecks({ folder: folder.path, last: "0001-a" })).declarations,
+      declarations: readChecks({ folder: folder.path, last: "0001-a" }).declarations,
       database,
       control: { ...database, app: "control" },
       schemaVersion: "0001-a",

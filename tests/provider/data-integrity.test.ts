@@ -56,7 +56,7 @@ describe("the integrity checks", () => {
     return checkIntegrity(
       await side("staging/candidate", candidate),
       alone ? undefined : await side("staging/control", control),
-      await readDeclarations(folder.path, "0002-b"),
+      readDeclarations(folder.path, "0002-b"),
       () => undefined,
     );
   }
@@ -192,7 +192,7 @@ describe("the integrity checks", () => {
     const checked = checkIntegrity(
       { name: "staging/candidate", client },
       { name: "staging/control", client: other },
-      await readDeclarations(folder.path, "0002-b"),
+      readDeclarations(folder.path, "0002-b"),
       () => {
         void other.end();
       },

@@ -41,7 +41,7 @@ describe("release 2.0.0 on a copy of production", function () {
     checkIntegrity(
       { name: "candidate", client: await candidate.connect() },
       { name: "control", client: await control.connect() },
-      await readDeclarations(folder, last),
+      readDeclarations(folder, last),
       () => undefined,
     );
 

@@ -29,8 +29,8 @@ describe("repeatable files", () => {
     const apply = async (connect: () => Promise<Client> = database.connect): Promise<string[]> => {
       const result = await applyMigrations({
         connect,
-        migrations: await readMigrations(folder.path),
-        repeatables: await readRepeatables(folder.path),
+        migrations: readMigrations(folder.path),
+        repeatables: readRepeatables(folder.path),
       });
       return result.repeatables.filter((one) => one.applied).map(({ path }) => path);
     };
@@ -38,9 +38,9 @@ describe("repeatable files", () => {
       (
         await planMigrations(
           await database.connect(),
-          await readMigrations(folder.path),
+          readMigrations(folder.path),
           undefined,
-          await readRepeatables(folder.path),
+          readRepeatables(folder.path),
         )
       ).repeatables.map(({ state, drift }) => [state, ...drift].join(": "));
     const rightsOnPrice = (): Promise<unknown> =>

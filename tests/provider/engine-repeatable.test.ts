@@ -213,7 +213,7 @@ CREATE OR REPLACE TRIGGER touch BEFORE INSERT ON public.stock FOR EACH ROW EXECU
     assert.deepEqual(await findDrift(await database.connect()), []);
     await database.query("CREATE OR REPLACE VIEW low AS SELECT id FROM public.stock LIMIT 1");
     const inspect = async () =>
-      inspectRepeatables(await database.connect(), await readRepeatables(folder.path));
+      inspectRepeatables(await database.connect(), readRepeatables(folder.path));
     assert.deepEqual(await findDrift(await database.connect()), [
       "view public.low: changed its definition",
     ]);

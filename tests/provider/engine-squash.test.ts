@@ -25,7 +25,7 @@ describe("squashing", () => {
       readFileSync(path.join(folder.path, "baseline.json"), "utf8"),
       `{\n  "through": "0002-b",\n  "digest": "${digest}"\n}\n`,
     );
-    const { baseline, later } = splitAtBaseline(await load(), await loadBaseline(folder.path));
+    const { baseline, later } = splitAtBaseline(await load(), loadBaseline(folder.path));
     assert.deepEqual(
       [baseline, later].map((part) => part.map(({ id }) => id)),
       [["0001-a", "0002-b"], ["0003-c"]],
@@ -62,7 +62,7 @@ describe("squashing", () => {
         "Next: npm run migrations -- apply --through 0002-b",
       ].join("\n  "),
     );
-    assert.equal(await loadBaseline(folder.path), undefined);
+    assert.equal(loadBaseline(folder.path), undefined);
   });
 
   it("refuses what waits for its contract", async () => {

@@ -10,7 +10,7 @@ describe("integrity.yaml", () => {
   };
   const read = () => readDeclarations(folder.path, "0001-a");
 
-  it("declares renames, changes and losses, table by table", async () => {
+  it("declares renames, changes and losses, table by table", () => {
     write(`# contract archives the column
 tables:
   warehouses:
@@ -22,7 +22,7 @@ tables:
 renamed: { menu: bbq.menu }
 dropped: [old]
 `);
-    const { declared } = await read();
+    const { declared } = read();
     assert.deepEqual(declared, [
       {
         migration: "0001-a",
@@ -43,12 +43,12 @@ dropped: [old]
     ]);
   });
 
-  it("may be absent, and is read up to the release's last migration only", async () => {
+  it("may be absent, and is read up to the release's last migration only", () => {
     folder.write("0001-a/expand.sql", "SELECT 1");
     folder.write("0002-b.sql", "SELECT 1");
     folder.write("0003-c/expand.sql", "SELECT 1");
     folder.write("0003-c/integrity.yaml", "not: known");
-    const { declared, migrations } = await readDeclarations(folder.path, "0002-b");
+    const { declared, migrations } = readDeclarations(folder.path, "0002-b");
     assert.deepEqual(declared, []);
     assert.deepEqual(
       migrations.map(({ id }) => id),
@@ -56,13 +56,13 @@ dropped: [old]
     );
   });
 
-  it("has a digest that tells a changed declaration, and leaves the migration's own alone", async () => {
+  it("has a digest that tells a changed declaration, and leaves the migration's own alone", () => {
     write("dropped: [a]");
-    const first = await read();
+    const first = read();
     write("dropped: [b]");
-    const second = await read();
+    const second = read();
     write("dropped: [a]\r\n");
-    const third = await read();
+    const third = read();
     assert.notEqual(first.digest, second.digest);
     assert.notEqual(second.digest, third.digest);
     assert.equal(first.migrations[0]?.digest, second.migrations[0]?.digest);

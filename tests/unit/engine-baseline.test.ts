@@ -12,7 +12,7 @@ describe("a baseline", () => {
   });
 
   it("is absent by default, and then every migration stands for itself", async () => {
-    assert.equal(await loadBaseline(folder.path), undefined);
+    assert.equal(loadBaseline(folder.path), undefined);
     const { baseline, later } = splitAtBaseline(await load(), undefined);
     assert.deepEqual([baseline.length, later.length], [0, 3]);
   });
@@ -20,7 +20,7 @@ describe("a baseline", () => {
   it("joins everything up to the migration it names", async () => {
     const digest = chainDigest((await load()).slice(0, 2));
     folder.write("baseline.json", JSON.stringify({ through: "0002-b", digest }));
-    const { baseline, later } = splitAtBaseline(await load(), await loadBaseline(folder.path));
+    const { baseline, later } = splitAtBaseline(await load(), loadBaseline(folder.path));
     assert.deepEqual(
       baseline.map(({ id }) => id),
       ["0001-a", "0002-b"],
