@@ -14,8 +14,8 @@ import { undoMigration } from "../engine/undo";
 import { failureOf, useFolder } from "./migrationFolder";
 import { useDatabase } from "./postgres";
 
-/** The engine's command line, for runs in a process of their own. */
-export const cli = path.join(__dirname, "..", "engine", "cli", "main.js");
+/** The engine's command line as `npm run migrations` starts it, for runs in a process of their own. */
+export const cli = path.join(__dirname, "..", "migrations.js");
 
 /**
  * Hooks that give every test of the enclosing `describe` a fresh database and an empty folder, and
