@@ -61,6 +61,9 @@ function ensureBuilt() {
 /** pg makes a Response to see whether it runs at Cloudflare's, for which Node loads all of its fetch. */
 const withoutFetch = { define: { Response: "undefined" } };
 
+/** import() as require: code that V8 has kept does not know any more who loads for it. */
+const withoutImport = { supported: { "dynamic-import": false } };
+
 /** node-fetch loads tables of all letters for an URL class of its own, and then uses Node's. */
 const withNodesUrl = { alias: { "whatwg-url": "node:url" } };
 
@@ -70,7 +73,7 @@ const withNodesUrl = { alias: { "whatwg-url": "node:url" } };
  */
 const bundles = [
   ["./engine/cli/start.ts", "migrations.js"],
-  ["./engine/cli/main.ts", "migrationsProgram.js", withoutFetch],
+  ["./engine/cli/main.ts", "migrationsProgram.js", { ...withoutFetch, ...withoutImport }],
   ["./kube/clusterClient.ts", "kube/clusterClient.js", withNodesUrl],
   ["pg", "node_modules/pg/index.js", withoutFetch],
   ["yaml", "node_modules/yaml/index.js"],

@@ -14,6 +14,7 @@ export interface CompiledProgram {
 /**
  * What `module.enableCompileCache` of Node 22 does, for Node 20 too, and written by the build alone:
  * V8 takes code for current by the source's length, so whoever changes the file removes the code.
+ * The file must not hold an import(): it throws in kept code.
  * Code of another version of Node is passed over.
  */
 export function compileProgram(file: string): CompiledProgram {
