@@ -44,16 +44,30 @@ export async function inTurns<T>(
   return found;
 }
 
+/** Medians of a number; the least and the most of each tool's own runs tell what is noise. */
+export interface Medians {
+  readonly ours: number | null;
+  readonly peers: Readonly<Record<string, number | null>>;
+  readonly range: Readonly<Record<string, readonly [number, number]>>;
+}
+
 /** The medians of one number of all results. One that did not get there once has none. */
 export function medians<T>(
   results: ReadonlyMap<string, readonly T[]>,
   numberOf: (result: T) => number | null,
-): { ours: number | null; peers: Record<string, number | null> } {
+): Medians {
   const peers: Record<string, number | null> = {};
+  const range: Record<string, readonly [number, number]> = {};
   for (const [name, list] of results) {
     const numbers = list.map(numberOf).filter((number) => number !== null);
-    peers[name] = numbers.length < list.length ? null : Math.round(median(numbers) * 10) / 10;
+    const isThere = numbers.length === list.length;
+    peers[name] = isThere ? rounded(median(numbers)) : null;
+    if (isThere) range[name] = [rounded(Math.min(...numbers)), rounded(Math.max(...numbers))];
   }
   const { [ours.name]: own = null, ...others } = peers;
-  return { ours: own, peers: others };
+  return { ours: own, peers: others, range };
+}
+
+function rounded(number: number): number {
+  return Math.round(number * 10) / 10;
 }
