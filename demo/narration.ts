@@ -18,7 +18,7 @@ export function narrate(line: string): string | undefined {
   return `  ${said}`;
 }
 
-const planned = /^ *(\+\+|\+-|-\+|[-+~]) +(\S+) (\S+) (create|update|delete|replace)\b/;
+const planned = /^ *(\+\+|\+-|-\+|[-+~]) +(\S+:\S+) (\S+) (create|update|delete|replace)\b/;
 
 /** What a person wants to see of a preview: each thing that would change; undefined for the rest. */
 export function narratePlan(line: string): string | undefined {

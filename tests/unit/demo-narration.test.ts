@@ -46,6 +46,7 @@ describe("the narration of pulumi's output", () => {
       " +  stateful-cd:index:Backend backend create ",
       " +  pulumi:pulumi:Stack stateful-cd-staging create read pulumi:pulumi:StackReference x/y/prod",
       "    pulumi:pulumi:Stack stateful-cd-staging  ",
+      "    + 57 to create",
     ]) {
       assert.equal(narratePlan(line), undefined);
     }
