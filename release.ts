@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import * as z from "zod";
 import { unreadable } from "./engine/files/readText";
@@ -32,8 +32,9 @@ const releaseSchema = z.strictObject({
 /** Everything that moves together from review to production: one file in releases/. */
 export type Release = Readonly<z.infer<typeof releaseSchema>>;
 
-/** The versions that a folder of release files holds, oldest first. */
+/** The versions that a folder of release files holds, oldest first; none where it is no folder. */
 export function listReleases(folder: string): string[] {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".yaml"))
     .map((name) => name.slice(0, -".yaml".length))
@@ -43,17 +44,10 @@ export function listReleases(folder: string): string[] {
 /**
  * Reads <folder>/<version>.yaml.
  * @param folder relative to the project, e.g. releases
- * @throws UserError for an unknown version, and with every mistake of a malformed file
+ * @throws UserError for a file that cannot be read, and with every mistake of a malformed one
  */
 export function loadRelease(folder: string, version: string): Release {
   const name = path.join(folder, `${version}.yaml`);
-  if (!/^[\w.-]+$/.test(version) || !existsSync(name)) {
-    throw new UserError(
-      `There is no release "${version}".`,
-      [`${folder}/ holds: ${listReleases(folder).join(", ") || "none"}.`],
-      "pulumi config set release <one of these>",
-    );
-  }
   const source = { shownPath: name, text: textOf(name) };
   const { value, mistakes } = readYaml(source.text, () => releaseSchema);
   if (value?.version === version) return Object.freeze(value);

@@ -6,6 +6,7 @@ import { baselineFile } from "../engine/baseline";
 import { chainDigest } from "../engine/files/digest";
 import { loadMigrations } from "../engine/files/migrationFolder";
 import { removeNamespace } from "../kube/namespace";
+import { choose, contextOf } from "../local/environment";
 import { cachePaths, cacheRoot, repository } from "../local/paths";
 import {
   configure,
@@ -32,10 +33,11 @@ interface Figures {
 const baselineMigrations = 200;
 const pendingMigrations = 20;
 const rounds = 3;
-const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
+const paths = cachePaths(cacheRoot(process.env));
+const context = contextOf(choose(paths, process.env));
 
 async function measure(say: (line: string) => void): Promise<Figures> {
-  const stack = temporaryStack(cachePaths(cacheRoot(process.env)), "history");
+  const stack = temporaryStack(paths, "history");
   // What this process asks the cluster itself goes where Pulumi goes.
   Object.assign(process.env, stack.environment);
   try {

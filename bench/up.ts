@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { removeNamespace } from "../kube/namespace";
+import { choose, contextOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import {
   createStack,
@@ -23,11 +24,11 @@ interface Figures {
 }
 
 const repetitions = 3;
-const context = process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd";
+const paths = cachePaths(cacheRoot(process.env));
+const context = contextOf(choose(paths, process.env));
 
 /** A stack like production, on a ready cluster with the images present; removed afterwards. */
 async function measure(say: (line: string) => void): Promise<Figures> {
-  const paths = cachePaths(cacheRoot(process.env));
   const stack = temporaryStack(paths, "bench");
   // What this process asks the cluster itself goes where Pulumi goes.
   Object.assign(process.env, stack.environment);

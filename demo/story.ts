@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectToPostgres } from "../kube/postgres";
-import { environmentOf } from "../local/environment";
+import { choose, contextOf, environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import { prioritise } from "../local/priority";
 import { configure, type PulumiStack } from "../local/pulumiStack";
@@ -50,7 +50,7 @@ export async function tellStory(): Promise<Told> {
   };
 
   say("A fresh start", "Whatever an earlier demo left is removed.");
-  await startAfresh([staging, prod], process.env.STATEFUL_CD_CONTEXT ?? "stateful-cd");
+  await startAfresh([staging, prod], contextOf(choose(paths, process.env)));
 
   say("Production gets release 1.0.0", "pulumi up --stack prod");
   await run("Production: release 1.0.0 from nothing", prod, "prod-1.0.0");

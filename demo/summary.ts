@@ -51,7 +51,7 @@ ${steps.map(({ what, seconds }) => `| ${what} | ${seconds.toFixed(1)} |`).join("
 ${[...measured.firstErrors, ...checked.findings].map((line) => `\n- ${line}`).join("")}
 
 Warehouses have a city and a state now, and stock belongs to a warehouse by number. Both releases wrote
-while it happened; the old release came back once and went again without losing a row.
+while it happened; the old release came back once and went again${kept ? " without losing a row" : ""}.
 The page: ${page}
 `;
 }

@@ -20,6 +20,11 @@ export function choose(paths: CachePaths, environment: NodeJS.ProcessEnv): Choic
   };
 }
 
+/** The kubeconfig context under which the chosen cluster is asked. */
+export function contextOf({ context }: Choice): string {
+  return context ?? "stateful-cd";
+}
+
 /** The first executable of that name on a search path, one folder left out. */
 export function findProgram(name: string, searchPath: string, except: string): string | undefined {
   return searchPath

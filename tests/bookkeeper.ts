@@ -160,12 +160,20 @@ export async function startFrontend(
   return started(server, { BACKEND_URL: backendUrl, RELEASE: version, ...environment });
 }
 
-/** Runs a server with just this environment and returns how it ended and what it wrote. */
+/**
+ * Runs a server with just this environment and returns how it ended and what it wrote.
+ * @param moment when it is sent SIGTERM; otherwise it ends by itself
+ */
 export async function runServer(
   part: "backend" | "frontend",
   environment: Record<string, string>,
+  moment?: () => Promise<void>,
 ): Promise<{ code: number | null; output: string }> {
   const { child, log } = launch(path.join(await bundled(part), "server.js"), environment);
+  if (moment) {
+    await moment();
+    child.kill("SIGTERM");
+  }
   return { code: await ended(child), output: log() };
 }
 

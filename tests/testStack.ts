@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { loadCluster } from "../kube/client";
 import { hasNamespace, removeNamespace } from "../kube/namespace";
 import { connectToPostgres, type DatabaseAddress } from "../kube/postgres";
+import { choose } from "../local/environment";
 import { cachePaths, cacheRoot, type CachePaths } from "../local/paths";
 import {
   configure,
@@ -14,7 +15,7 @@ import {
 } from "../local/pulumiStack";
 
 export const paths: CachePaths = cachePaths(cacheRoot(process.env));
-const ownContext = process.env.STATEFUL_CD_CONTEXT;
+const { context: ownContext } = choose(paths, process.env);
 /** Who may look where the program may not. */
 export const adminContext = ownContext ?? "stateful-cd-admin";
 

@@ -20,26 +20,28 @@ const deadlineSeconds = 60;
 export const sampleData: ResourceKind<SampleDataInputs, object> = {
   identify: ({ database }) => `${nameOf(database)}/sample-data`,
   async reconcile({ database, file, rows, seed }) {
-    const sql = await readFile(file, "utf8");
     const report = reportProgress("sample data");
-    report(`generating ${rows} rows in ${nameOf(database)}`);
-    await withClient(database, async (client) => {
-      await client.query("begin");
-      await client.query(
-        "select set_config('sample.rows', $1, true), set_config('sample.seed', $2, true)",
-        [String(rows), seed],
-      );
-      await client.query(sql);
-      await client.query("commit");
-      await client.query("analyze");
-    }).catch((error: unknown) => {
+    try {
+      const sql = await readFile(file, "utf8");
+      report(`generating ${rows} rows in ${nameOf(database)}`);
+      await withClient(database, async (client) => {
+        await client.query("begin");
+        await client.query(
+          "select set_config('sample.rows', $1, true), set_config('sample.seed', $2, true)",
+          [String(rows), seed],
+        );
+        await client.query(sql);
+        await client.query("commit");
+        await client.query("analyze");
+      });
+    } catch (error) {
       if (error instanceof UserError) throw error;
       throw new UserError(
         `Cannot generate sample data in ${nameOf(database)}.`,
         [errorText(error), "Nothing was written."],
         `correct ${file} or remove stateful-cd:sampleData, then pulumi up`,
       );
-    });
+    }
     report("done");
     return {};
   },

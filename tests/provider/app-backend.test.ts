@@ -130,6 +130,7 @@ describe("the backend's API", () => {
     }
     for (const [sort, value] of [
       ["dateAdded", "2024-13-45"],
+      ["-dateAdded", "0000-01-01"],
       ["quantity", "9999999999"],
     ]) {
       const cursor = Buffer.from(JSON.stringify([sort, value, 1])).toString("base64url");

@@ -201,6 +201,22 @@ describe("the servers' life", function () {
     }
   });
 
+  it("ends at once when it is told to stop while it warms up", async () => {
+    const blocker = await database.connect();
+    await blocker.query("BEGIN; LOCK TABLE menu IN ACCESS EXCLUSIVE MODE");
+    const waiting = `SELECT FROM pg_stat_activity
+      WHERE usename = '${environment.DATABASE_USER ?? ""}' AND wait_event_type = 'Lock'`;
+    const warmingUp = async () => {
+      while ((await database.query(waiting)).length === 0) await pause(20);
+    };
+    const backend = await runServer("backend", { ...environment, RELEASE: "1.0.0" }, warmingUp);
+    assert.equal(backend.code, 0);
+    assert.match(
+      backend.output,
+      /"signal":"SIGTERM","msg":"stopped before anybody was served"\}\n$/,
+    );
+  });
+
   it("passes problems, releases and request ids through the frontend", async () => {
     const backend = await startBackend({ ...environment, RELEASE: "1.0.0-backend" });
     const frontend = await startFrontend(backend.url);

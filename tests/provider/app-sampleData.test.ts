@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { sampleData } from "../../components/dynamic/sampleData";
 import { generateSample, prepareDatabase } from "../bookkeeper";
 import { createDatabase, useDatabase } from "../postgres";
 
@@ -37,6 +38,25 @@ describe("the generated data", () => {
     await assert.rejects(generateSample(database, 5_000_001, "test"), {
       message: "sample.rows is 5000001, and must be from 0 to 5000000",
     });
+  });
+
+  it("says which database lacks it when its file has gone since the settings were read", async () => {
+    const address = {
+      ...{ context: "nowhere", namespace: "bookkeeper-test", app: "database", port: 5432 },
+      ...{ database: "bookkeeper", role: "owner", secret: "database", secretKey: "owner-password" },
+    };
+    const file = "app/no-sample.sql";
+    await assert.rejects(
+      async () => sampleData.reconcile({ database: address, file, rows: 1, seed: "test" }),
+      {
+        message: [
+          "Cannot generate sample data in bookkeeper-test/bookkeeper.",
+          "ENOENT: no such file or directory, open 'app/no-sample.sql'",
+          "Nothing was written.",
+          "Next: correct app/no-sample.sql or remove stateful-cd:sampleData, then pulumi up",
+        ].join("\n  "),
+      },
+    );
   });
 
   it("holds the cases that a migration of names must get right", async () => {

@@ -161,6 +161,29 @@ describe("the page, in a real browser", function () {
     assert.equal(await page.locator("#warehouse").inputValue(), "  Tulsa, OK");
   });
 
+  it("shows the section that is addressed, and stays there for any other address", async () => {
+    const page = await open();
+    const shownSections = () =>
+      page.evaluate<string[]>(
+        "Array.from(document.querySelectorAll('section:not([hidden])'), ({ id }) => id)",
+      );
+    await page.locator("nav a", { hasText: "Warehouses" }).click();
+    await page.locator("#warehouses").waitFor();
+    await page.locator(".skip").focus();
+    await page.keyboard.press("Enter");
+    await assertFocus(page, "#main");
+    for (const hash of ["#main", "#constructor", "#"]) {
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+      assert.deepEqual(await shownSections(), ["warehouses"], hash);
+    }
+    assert.equal(await page.title(), "Warehouses – BBQ Bookkeeper");
+    await page.goto(`${frontend.url}/#constructor`);
+    await page.reload();
+    await page.locator(".item").first().waitFor();
+    assert.deepEqual(await shownSections(), ["stock"]);
+    assert.deepEqual(browser.complaints, []);
+  });
+
   it("shows more on demand, and what is there when nothing is found", async () => {
     const page = await open({ colorScheme: "dark" });
     await screenshot(page, "dark");
@@ -224,6 +247,71 @@ describe("the page, in a real browser", function () {
     backend = await startBackend({ ...environment, PORT: String(backend.port) });
     await page.keyboard.press("Enter");
     await waitForToast(page, "Moved 1 of");
+  });
+
+  it("keeps a dialog apart from the one that was closed while its change was under way", async () => {
+    const page = await open();
+    const answers: (() => void)[] = [];
+    await page.route("**/api/inventory/*", async (route) => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      await route.continue();
+    });
+    const counts = page.locator(".item .count");
+    const names = await namesIn(page);
+    const underWay = async (count: number) => {
+      while (answers.length < count) await page.waitForTimeout(20);
+    };
+    await counts.nth(0).click();
+    await page.locator("#count-quantity").fill("100001");
+    await page.keyboard.press("Enter");
+    await underWay(1);
+    await page.keyboard.press("Escape");
+    await counts.nth(1).click();
+    await page.locator("#count-quantity").fill("100002");
+    answers[0]?.();
+    await waitForToast(page, `${names[0] ?? ""} in `);
+    assert.equal(await page.locator("#count-dialog").isVisible(), true);
+    assert.equal(await page.locator("#count-quantity").inputValue(), "100002");
+
+    await page.keyboard.press("Enter");
+    await underWay(2);
+    await page.keyboard.press("Escape");
+    await counts.nth(2).click();
+    await page.locator("#count-quantity").fill("100003");
+    await page.keyboard.press("Enter");
+    await underWay(3);
+    await database.query("UPDATE inventory SET quantity = quantity + 1");
+    const listed = page.waitForResponse("**/api/inventory?*");
+    answers[1]?.();
+    await listed;
+    await page.locator('#items[aria-busy="false"]').waitFor();
+    const button = page.locator("#count-dialog .primary");
+    assert.equal(await page.locator("#count-dialog .form-error").textContent(), "");
+    assert.equal(await button.getAttribute("aria-disabled"), "true");
+    answers[2]?.();
+    await page
+      .locator("#count-dialog .form-error", { hasText: "Somebody else changed this item" })
+      .waitFor();
+    assert.equal(await button.getAttribute("aria-disabled"), null);
+  });
+
+  it("says that a warehouse is saved when only the list of them cannot be read again", async () => {
+    const page = await open();
+    await page.locator("nav a", { hasText: "Warehouses" }).click();
+    await page.locator("#add-warehouse").click();
+    await page.locator("#edit-location").fill("Luling, TX");
+    let isAway = true;
+    await page.route("**/api/warehouses", async (route) => {
+      if (isAway && route.request().method() === "GET") await route.abort();
+      else await route.continue();
+    });
+    await page.keyboard.press("Enter");
+    await waitForToast(page, "Added the warehouse Luling, TX.");
+    await page.locator("#warehouse-dialog").waitFor({ state: "hidden" });
+    await page.locator("#offline", { hasText: "What you see may be out of date." }).waitFor();
+    isAway = false;
+    await page.getByRole("button", { name: "Edit Luling, TX" }).waitFor();
+    await page.locator("#offline").waitFor({ state: "hidden" });
   });
 
   it("fits a phone 360 pixels wide, with targets that a thumb can hit", async () => {

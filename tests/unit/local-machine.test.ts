@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { cacheRoot, cachePaths } from "../../local/paths";
-import { choose, findProgram, shellExports, variables } from "../../local/environment";
+import { choose, contextOf, findProgram, shellExports, variables } from "../../local/environment";
 import { isAtLeast } from "../../local/machine";
 import { formatTable } from "../../local/status";
 
@@ -85,8 +85,10 @@ describe("the choice of Pulumi", () => {
   });
 
   it("takes an empty context for none", () => {
-    assert.equal(choose(cachePaths("/x"), { STATEFUL_CD_CONTEXT: "" }).context, undefined);
-    assert.equal(choose(cachePaths("/x"), { STATEFUL_CD_CONTEXT: "mine" }).context, "mine");
+    const chosen = (given: string) => choose(cachePaths("/x"), { STATEFUL_CD_CONTEXT: given });
+    assert.equal(chosen("").context, undefined);
+    assert.equal(contextOf(chosen("")), "stateful-cd");
+    assert.equal(contextOf(chosen("mine")), "mine");
   });
 });
 

@@ -39,16 +39,17 @@ function mistakesWith(changes: Record<string, string | undefined>): string {
 }
 
 describe("settings", () => {
-  before(() =>
+  const mockStack = (name: string) =>
     pulumi.runtime.setMocks(
       {
         newResource: () => assert.fail("settings declare nothing"),
         call: () => assert.fail("settings call nothing"),
       },
       "stateful-cd",
-      "prod",
-    ),
-  );
+      name,
+    );
+
+  beforeEach(() => mockStack("prod"));
 
   it("are one object with the release's parts and the stack's namespace", () => {
     const settings = loadWith({});
@@ -71,7 +72,7 @@ describe("settings", () => {
         "Pulumi.prod.yaml has 6 mistake(s).",
         "stateful-cd:release: is missing; releases/ holds: 1.0.0, 2.0.0",
         "stateful-cd:protectData: Invalid input: expected boolean, received string",
-        "stateful-cd:database.storage: must be a Kubernetes quantity like 250m, 512Mi or 4Gi",
+        "stateful-cd:database.storage: must be a Kubernetes quantity of bytes like 512Mi, 10G or 4Gi",
         "stateful-cd:database.memory: is missing",
         "stateful-cd:backend.replicas: Invalid input: expected number, received string",
         "stateful-cd:fronted: is not known here",
@@ -87,15 +88,92 @@ describe("settings", () => {
     );
   });
 
-  it("name the releases there are when one is unknown", () => {
+  it("take the quantities of bytes that Kubernetes takes, and no thousandths of them", () => {
+    const database = { storage: "10G", cpu: "0.5", memory: "500M" };
+    assert.deepEqual(loadWith({ database: JSON.stringify(database) }).database, database);
     assert.equal(
-      mistakesWith({ release: "9.9.9" }),
+      mistakesWith({ database: '{"storage":"5000000000m","cpu":"1Gi","memory":"1m"}' }),
       [
-        'There is no release "9.9.9".',
-        "releases/ holds: 1.0.0, 2.0.0.",
-        "Next: pulumi config set release <one of these>",
+        "Pulumi.prod.yaml has 3 mistake(s).",
+        "stateful-cd:database.storage: must be a Kubernetes quantity of bytes like 512Mi, 10G or 4Gi",
+        "stateful-cd:database.cpu: must be a Kubernetes quantity like 250m or 2",
+        "stateful-cd:database.memory: must be a Kubernetes quantity of bytes like 512Mi, 10G or 4Gi",
+        "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
       ].join("\n  "),
     );
+  });
+
+  it("report text that only looks like a number or an object among the other mistakes", () => {
+    assert.equal(
+      mistakesWith({ application: "007", source: "{x", backend: "[1" }),
+      [
+        "Pulumi.prod.yaml has 3 mistake(s).",
+        "stateful-cd:application: must be lower-case letters, digits and hyphens, and begin with a letter",
+        "stateful-cd:backend: Invalid input: expected object, received string",
+        "stateful-cd:source: must be lower-case letters, digits and hyphens, and begin with a letter",
+        "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
+      ].join("\n  "),
+    );
+  });
+
+  it("name the releases of their own folder when one is unknown, and take none for a path", () => {
+    const releases = "tests/fixtures/releases";
+    for (const release of ["9.9.9", "../Pulumi"]) {
+      assert.equal(
+        mistakesWith({ release, releases }),
+        [
+          "Pulumi.prod.yaml has 1 mistake(s).",
+          `stateful-cd:release: is no release; ${releases}/ holds: 1.0.0, 1.0.0-missing-image, 1.0.0-slow`,
+          "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
+        ].join("\n  "),
+      );
+    }
+  });
+
+  it("report what is not there, and a stack that would be its own source or proof", () => {
+    assert.equal(
+      mistakesWith({
+        releases: "nope",
+        source: "prod",
+        promotion: '{"from":"prod"}',
+        sampleData: '{"rows":1,"seed":"brisket","file":"app/no-sample.sql"}',
+      }),
+      [
+        "Pulumi.prod.yaml has 4 mistake(s).",
+        "stateful-cd:releases: nope/ holds no release",
+        "stateful-cd:source: must be another stack",
+        "stateful-cd:promotion.from: must be another stack",
+        "stateful-cd:sampleData.file: is no file",
+        "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
+      ].join("\n  "),
+    );
+  });
+
+  it("report every name that Kubernetes or PostgreSQL would not take, or take for another's", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "releases-"));
+    const long = `1.0.0-${"x".repeat(50)}`;
+    for (const version of ["1.0.0", "1.0.0_", "1.0.0-RC1", "1.0.0-rc1", "1.0.0_rc1", long]) {
+      writeFileSync(path.join(folder, `${version}.yaml`), "");
+    }
+    const isNoVersion =
+      "a version is lower-case letters and digits, between them single dots, hyphens or underscores";
+    try {
+      assert.deepEqual(
+        mistakesWith({ releases: folder, backend: undefined }).split("\n  ").sort(),
+        [
+          "Pulumi.prod.yaml has 6 mistake(s).",
+          `stateful-cd:releases: 1.0.0_.yaml: ${isNoVersion}`,
+          `stateful-cd:releases: 1.0.0-RC1.yaml: ${isNoVersion}`,
+          "stateful-cd:releases: 1.0.0-rc1.yaml: its Service frontend-1-0-0-rc1 is that of 1.0.0_rc1.yaml too",
+          `stateful-cd:releases: ${long}.yaml: its role bookkeeper_app_1_0_0_${"x".repeat(50)} has 71 characters, of 63 at most`,
+          `stateful-cd:releases: ${long}.yaml: its Service frontend-1-0-0-${"x".repeat(50)} has 65 characters, of 63 at most`,
+          "stateful-cd:backend: is missing",
+          "Next: edit Pulumi.prod.yaml (Pulumi.yaml describes each key)",
+        ].sort(),
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("show every mistake of a release's file at its place", () => {
@@ -128,7 +206,16 @@ describe("settings", () => {
     }
   });
 
-  it("never take a release's name for a path", () => {
-    assert.match(mistakesWith({ release: "../Pulumi" }), /^There is no release "\.\.\/Pulumi"\./);
+  it("report a stack whose name makes no namespace", async () => {
+    await mockStack("My_Stack");
+    assert.equal(
+      mistakesWith({ protectData: undefined }),
+      [
+        "Pulumi.My_Stack.yaml has 2 mistake(s).",
+        "stateful-cd:application: the namespace bookkeeper-My_Stack must be at most 63 lower-case letters, digits and hyphens: shorten this, or pulumi stack rename",
+        "stateful-cd:protectData: is missing",
+        "Next: edit Pulumi.My_Stack.yaml (Pulumi.yaml describes each key)",
+      ].join("\n  "),
+    );
   });
 });

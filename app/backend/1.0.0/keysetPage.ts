@@ -98,7 +98,8 @@ export function toWordQuery(typed: string): string {
 const cursorShape = z.tuple([z.enum(sorts), z.string(), z.int().positive()]);
 const positionShapes = {
   text: z.string().regex(/^[^\0\p{Cs}]{1,200}$/u),
-  date: z.iso.date(),
+  // The year before 1 is no 0 in PostgreSQL.
+  date: z.iso.date().refine((date) => !date.startsWith("0000")),
   integer: z
     .string()
     .regex(/^\d{1,10}$/)

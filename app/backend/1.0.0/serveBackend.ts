@@ -2,7 +2,6 @@ import type { FastifyInstance } from "fastify";
 import { serve } from "../../service/1.0.0/serve";
 import { createService, describeError } from "../../service/1.0.0/service";
 import { readSettings } from "../../service/1.0.0/settings";
-import { warmUp } from "../../service/1.0.0/warmUp";
 import { forgetOldReceipts } from "./appliedRequests";
 import { type Database, openDatabase } from "./database";
 import { explainDatabaseError } from "./databaseErrors";
@@ -43,8 +42,7 @@ async function runUntilStopped(addRoutes: AddRoutes, mostRead: readonly string[]
       app.log.warn(describeError(error as Error), "old receipts are still there");
     });
   }, hour);
-  await warmUp(app, mostRead);
-  await serve(service, settings, async () => {
+  await serve(service, settings, mostRead, async () => {
     clearInterval(housekeeping);
     await database.close();
   });

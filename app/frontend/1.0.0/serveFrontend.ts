@@ -1,7 +1,6 @@
 import { serve } from "../../service/1.0.0/serve";
 import { createService } from "../../service/1.0.0/service";
 import { readSettings } from "../../service/1.0.0/settings";
-import { warmUp } from "../../service/1.0.0/warmUp";
 import { connectBackend } from "./backendCalls";
 import { servePage } from "./pageFiles";
 import { explainNoAnswer, proxyApi } from "./proxy";
@@ -29,6 +28,5 @@ async function runUntilStopped(mostRead: readonly string[]): Promise<void> {
   addSecurityHeaders(service.app);
   servePage(service.app, settings.PAGE_FOLDER, settings.RELEASE);
   proxyApi(service.app, backend);
-  await warmUp(service.app, mostRead);
-  await serve(service, settings, backend.close);
+  await serve(service, settings, mostRead, backend.close);
 }

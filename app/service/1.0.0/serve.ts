@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Service } from "./service";
 import type { ServiceSettings } from "./settings";
+import { warmUp } from "./warmUp";
 
 /** Requests that are still unfinished this many milliseconds after the end of accepting are cut off. */
 const graceMs = 20_000;
@@ -9,17 +10,26 @@ const quietMs = 2_000;
 const longestQuietWaitMs = 10_000;
 
 /**
- * Listens until SIGTERM or SIGINT, then stops without losing a request: it turns unready and asks
- * clients to leave, keeps serving for SHUTDOWN_DELAY_MS so that nobody new is sent here, and
+ * Warms up and listens until SIGTERM or SIGINT, then stops without losing a request: it turns unready
+ * and asks clients to leave, keeps serving for SHUTDOWN_DELAY_MS so that nobody new is sent here, and
  * then until nobody asks any more; it stops accepting, finishes what is in flight and releases what the server held.
+ * @param mostRead paths that it is asked for most, to be warm when it is ready
  * @param release closes what the server opened; runs after the last answer
  */
 export async function serve(
   { app, drain, unaskedMs }: Service,
   { PORT, SHUTDOWN_DELAY_MS }: ServiceSettings,
+  mostRead: readonly string[],
   release: () => Promise<void> | void,
 ): Promise<void> {
+  // First of all: the first process of a container is ended by no signal that it does not listen for.
   const signal = nextSignal();
+  const early = await Promise.race([signal, warmUp(app, mostRead)]);
+  if (early !== undefined) {
+    // There is nothing to finish, and what it asked itself may take as long as the database likes.
+    app.log.info({ signal: early }, "stopped before anybody was served");
+    process.exit(0);
+  }
   await app.listen({ port: PORT, host: "0.0.0.0" });
 
   app.log.info({ signal: await signal, delayMs: SHUTDOWN_DELAY_MS }, "draining");

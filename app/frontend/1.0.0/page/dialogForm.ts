@@ -1,8 +1,14 @@
 import { type FieldError, newToken, Refused, Unreachable } from "./calls";
-import { byId, setText, within } from "./elements";
+import { announce, byId, setText, within } from "./elements";
 
 /** What a person typed, by the name of the field. */
 export type Values = Record<string, string>;
+
+/**
+ * Sends the change and resolves to what is then said of it; throws Refused with what the person must
+ * mend. The token makes repeats harmless.
+ */
+export type Save = (values: Values, token: string) => Promise<string>;
 
 /**
  * A dialog with a form: shows errors next to their fields, keeps what was typed when saving fails, and
@@ -11,12 +17,19 @@ export type Values = Record<string, string>;
 export class DialogForm {
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
-  #save: (values: Values, token: string) => Promise<void> = () => Promise.resolve();
+  readonly #button: HTMLButtonElement;
+  readonly #onSaved: () => Promise<void>;
+  #save: Save = () => Promise.resolve("");
   #token = newToken();
+  /** Which opening this is: the end of a save that an earlier one began is none of this one's. */
+  #opening = 0;
 
-  constructor(id: string) {
+  /** @param onSaved what to read again once a change is saved: it may fail, and the change is there */
+  constructor(id: string, onSaved: () => Promise<void>) {
+    this.#onSaved = onSaved;
     this.#dialog = byId(id, HTMLDialogElement);
     this.#form = within(this.#dialog, "form", HTMLFormElement);
+    this.#button = within(this.#form, "[type=submit]", HTMLButtonElement);
     within(this.#form, ".cancel", HTMLButtonElement).addEventListener("click", () => {
       this.#dialog.close();
     });
@@ -34,17 +47,12 @@ export class DialogForm {
     });
   }
 
-  /**
-   * @param fill what the fields hold at first
-   * @param save sends the change; throws Refused with what the person must mend
-   */
-  open(
-    fill: Values,
-    save: (values: Values, token: string) => Promise<void>,
-    words: { title?: string; about?: string } = {},
-  ): void {
+  /** @param fill what the fields hold at first */
+  open(fill: Values, save: Save, words: { title?: string; about?: string } = {}): void {
+    this.#opening++;
     this.#save = save;
     this.#token = newToken();
+    this.#button.removeAttribute("aria-disabled");
     this.#form.reset();
     for (const [name, value] of Object.entries(fill)) this.#field(name).value = value;
     if (words.title !== undefined) setText(this.#form, "h2", words.title);
@@ -56,8 +64,8 @@ export class DialogForm {
   }
 
   async #submit(): Promise<void> {
-    const button = within(this.#form, "[type=submit]", HTMLButtonElement);
-    if (button.getAttribute("aria-disabled") === "true") return;
+    if (this.#button.getAttribute("aria-disabled") === "true") return;
+    const opening = this.#opening;
     const values: Values = {};
     for (const name of new FormData(this.#form).keys()) {
       const field = this.#field(name);
@@ -65,15 +73,23 @@ export class DialogForm {
       values[name] = field instanceof HTMLSelectElement ? field.value : field.value.trim();
     }
     // Not the disabled attribute: it would drop the focus.
-    button.setAttribute("aria-disabled", "true");
+    this.#button.setAttribute("aria-disabled", "true");
     this.#showErrors([], "");
+    let saved: string;
     try {
-      await this.#save(values, this.#token);
-      this.#dialog.close();
+      saved = await this.#save(values, this.#token);
     } catch (error) {
-      this.#explain(error);
+      if (opening === this.#opening) {
+        this.#button.removeAttribute("aria-disabled");
+        this.#explain(error);
+      }
+      return;
+    }
+    try {
+      await this.#onSaved();
     } finally {
-      button.removeAttribute("aria-disabled");
+      if (opening === this.#opening) this.#dialog.close();
+      announce(saved);
     }
   }
 

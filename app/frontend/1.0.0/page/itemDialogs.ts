@@ -1,6 +1,6 @@
 import { Refused, send } from "./calls";
-import { DialogForm, type Values } from "./dialogForm";
-import { announce, byId } from "./elements";
+import { DialogForm, type Save } from "./dialogForm";
+import { byId } from "./elements";
 import { formatQuantity, parsePrice, parseQuantity } from "./format";
 import type { ShownItem } from "./shownItem";
 import { fillWarehouses } from "./warehouseChoices";
@@ -18,16 +18,20 @@ export interface InventoryApi {
 /** The dialogs that change what the list shows. */
 export class ItemDialogs {
   readonly #api: InventoryApi;
-  readonly #onSaved: () => Promise<void>;
-  readonly #add = new DialogForm("add-item-dialog");
-  readonly #count = new DialogForm("count-dialog");
-  readonly #move = new DialogForm("move-dialog");
-  readonly #remove = new DialogForm("remove-dialog");
+  readonly #refresh: () => Promise<void>;
+  readonly #add: DialogForm;
+  readonly #count: DialogForm;
+  readonly #move: DialogForm;
+  readonly #remove: DialogForm;
 
-  /** @param onSaved what to do when a change is saved, before it is announced */
-  constructor(api: InventoryApi, onSaved: () => Promise<void>) {
+  /** @param refresh reads the list again, after a change */
+  constructor(api: InventoryApi, refresh: () => Promise<void>) {
     this.#api = api;
-    this.#onSaved = onSaved;
+    this.#refresh = refresh;
+    this.#add = new DialogForm("add-item-dialog", refresh);
+    this.#count = new DialogForm("count-dialog", refresh);
+    this.#move = new DialogForm("move-dialog", refresh);
+    this.#remove = new DialogForm("remove-dialog", refresh);
   }
 
   /** @param warehouse the key of the one to offer first, or "" */
@@ -46,8 +50,7 @@ export class ItemDialogs {
       const place = chosenText("add-warehouse-name");
       const body = { name, quantity, unitPrice, ...this.#api.placeFields(key) };
       await send("POST", this.#api.address, token, body);
-      await this.#onSaved();
-      announce(`Added ${name} in ${place}.`);
+      return `Added ${name} in ${place}.`;
     });
   }
 
@@ -56,7 +59,7 @@ export class ItemDialogs {
     const item = current();
     const about = `${nameOf(item)}. The book says ${formatQuantity(item.quantity)}.`;
     const fill = { quantity: String(item.quantity) };
-    const save = async (values: Values, token: string) => {
+    const save: Save = async (values, token) => {
       const quantity = parseQuantity(values.quantity ?? "");
       refuse({ quantity: quantity === undefined && "give a whole number, such as 12" });
       const expected = current().quantity;
@@ -65,11 +68,12 @@ export class ItemDialogs {
         if (change !== 0) {
           await send("PATCH", `${this.#api.address}/${item.id}`, token, { change, expected });
         }
-      } finally {
-        // Refused or not: what the book says now is what the next attempt starts from.
-        await this.#onSaved();
+      } catch (error) {
+        // What the book says now is what the next attempt starts from.
+        await this.#refresh();
+        throw error;
       }
-      announce(`${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`);
+      return `${nameOf(item)}: ${formatQuantity(quantity ?? 0)}.`;
     };
     this.#count.open(fill, save, { about });
   }
@@ -78,7 +82,7 @@ export class ItemDialogs {
     const item = current();
     fillWarehouses("move-to", "Choose a warehouse", item.warehouseKey);
     const about = `${item.name} from ${item.warehouse.trim()}, which has ${formatQuantity(item.quantity)}.`;
-    const save = async (values: Values, token: string) => {
+    const save: Save = async (values, token) => {
       const { to = "" } = values;
       const quantity = parseQuantity(values.quantity ?? "");
       refuse({
@@ -91,10 +95,7 @@ export class ItemDialogs {
       const place = chosenText("move-to");
       const body = { to: this.#api.target(to), quantity };
       await send("POST", `${this.#api.address}/${item.id}/move`, token, body);
-      await this.#onSaved();
-      announce(
-        `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse.trim()} to ${place}.`,
-      );
+      return `Moved ${formatQuantity(quantity ?? 0)} of ${item.name} from ${item.warehouse.trim()} to ${place}.`;
     };
     this.#move.open({}, save, { about });
   }
@@ -102,10 +103,9 @@ export class ItemDialogs {
   remove(current: () => ShownItem): void {
     const item = current();
     const about = `${nameOf(item)} is out of stock and leaves the book.`;
-    const save = async (_values: Values, token: string) => {
+    const save: Save = async (_values, token) => {
       await send("DELETE", `${this.#api.address}/${item.id}`, token);
-      await this.#onSaved();
-      announce(`Removed ${nameOf(item)}.`);
+      return `Removed ${nameOf(item)}.`;
     };
     this.#remove.open({}, save, { about });
   }

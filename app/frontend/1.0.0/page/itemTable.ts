@@ -1,9 +1,8 @@
 import type { Page } from "../../../backend/1.0.0/keysetPage";
-import { Outdated, Unreachable } from "./calls";
 import { type InventoryApi, ItemDialogs } from "./itemDialogs";
 import { byId, replaceChildren, setText, within } from "./elements";
 import { formatQuantity } from "./format";
-import { showOutdated, showReachable, showUnreachable } from "./reachability";
+import { showReachable, tellIfUnreachable } from "./reachability";
 import type { ShownItem } from "./shownItem";
 import { StockRow } from "./stockRow";
 
@@ -83,14 +82,14 @@ export class ItemTable {
     const { signal } = (this.#current = new AbortController());
     table.setAttribute("aria-busy", "true");
     try {
-      const page = await this.#fetchUpTo(count, after, signal);
-      showReachable();
-      use(page);
+      await tellIfUnreachable(this.#shown.length > 0, async () => {
+        const page = await this.#fetchUpTo(count, after, signal);
+        showReachable();
+        use(page);
+      });
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Outdated) showOutdated(error.message);
-      else if (error instanceof Unreachable) showUnreachable(this.#shown.length > 0);
-      else throw error;
+      throw error;
     }
     table.setAttribute("aria-busy", "false");
     loading.hidden = true;

@@ -1,3 +1,4 @@
+import { Outdated, Unreachable } from "./calls";
 import { byId, setText } from "./elements";
 
 const notice = byId("offline", HTMLElement);
@@ -14,8 +15,24 @@ export function startReachability(action: () => void): void {
   window.addEventListener("online", action);
 }
 
-/** @param hasOldData whether something is on the page that may be out of date by now */
-export function showUnreachable(hasOldData: boolean): void {
+/**
+ * Reads from the service; where that cannot be, the page says so and tries again.
+ * @param hasOldData whether something is on the page that may be out of date by now
+ */
+export async function tellIfUnreachable(
+  hasOldData: boolean,
+  read: () => Promise<void>,
+): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    if (error instanceof Outdated) showOutdated(error.message);
+    else if (error instanceof Unreachable) showUnreachable(hasOldData);
+    else throw error;
+  }
+}
+
+function showUnreachable(hasOldData: boolean): void {
   const what = navigator.onLine
     ? "BBQ Bookkeeper cannot be reached at the moment."
     : "You are offline.";
@@ -27,7 +44,7 @@ export function showUnreachable(hasOldData: boolean): void {
 }
 
 /** Says that this page cannot go on, and offers to load the one that is served now. */
-export function showOutdated(why: string): void {
+function showOutdated(why: string): void {
   setText(notice, "p", why);
   setText(notice, "button", "Reload");
   notice.hidden = false;

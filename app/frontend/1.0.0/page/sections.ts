@@ -1,9 +1,11 @@
 import type { Dish } from "../../../backend/1.0.0/menu";
-import { Outdated, request, Unreachable } from "./calls";
+import { request } from "./calls";
 import { byId } from "./elements";
-import { showOutdated, showUnreachable, startReachability } from "./reachability";
+import { startReachability, tellIfUnreachable } from "./reachability";
 
 const sections = { stock: "Stock", warehouses: "Warehouses", menu: "Menu" };
+type Section = keyof typeof sections;
+let shown: Section = "stock";
 
 /** What a release's page loads. */
 export interface PageContent {
@@ -19,34 +21,33 @@ export interface PageContent {
 /** Shows the sections and loads what is in them, again until it works. */
 export function startPage(content: PageContent): void {
   let hasReadAddress = false;
-  async function loadAll(): Promise<void> {
-    try {
+  const loadAll = () =>
+    tellIfUnreachable(false, async () => {
       await content.loadChoices();
       if (!hasReadAddress) content.readAddress();
       hasReadAddress = true;
       await Promise.all([content.loadStock(), loadMenu(content.menuAddress)]);
-    } catch (error) {
-      if (error instanceof Outdated) showOutdated(error.message);
-      else if (error instanceof Unreachable) showUnreachable(false);
-      else throw error;
-    }
-  }
+    });
   startReachability(() => void loadAll());
   window.addEventListener("hashchange", showSection);
   showSection();
   void loadAll();
 }
 
-/** Shows the section that the address names, the stock if it names none. */
+/** Shows the section that the address names; an address within a section, as #main, leaves it shown. */
 function showSection(): void {
   const wanted = location.hash.slice(1);
-  const shown = wanted in sections ? (wanted as keyof typeof sections) : "stock";
+  if (isSection(wanted)) shown = wanted;
   for (const name of Object.keys(sections)) byId(name, HTMLElement).hidden = name !== shown;
   for (const link of document.querySelectorAll<HTMLAnchorElement>("nav a")) {
     if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${sections[shown]} – BBQ Bookkeeper`;
+}
+
+function isSection(name: string): name is Section {
+  return Object.hasOwn(sections, name);
 }
 
 async function loadMenu(address: string): Promise<void> {

@@ -2,12 +2,17 @@ import { fetchWarehouses, type Warehouse } from "./api";
 import { Refused, send } from "./calls";
 import { fillContact, readContact, showContact } from "./contactFields";
 import { DialogForm, type Values } from "./dialogForm";
-import { announce, byId } from "./elements";
+import { byId } from "./elements";
+import { tellIfUnreachable } from "./reachability";
 import { refresh, showWarehouse } from "./stockList";
 import { showCards } from "./warehouseCards";
 import { fillWarehouses, setWarehouses } from "./warehouseChoices";
 
-const dialog = new DialogForm("warehouse-dialog");
+const dialog = new DialogForm("warehouse-dialog", () =>
+  tellIfUnreachable(true, async () => {
+    await Promise.all([loadWarehouses(), refresh()]);
+  }),
+);
 
 export function startWarehouseList(): void {
   byId("add-warehouse", HTMLButtonElement).addEventListener("click", () => {
@@ -15,8 +20,7 @@ export function startWarehouseList(): void {
       {},
       async (values, token) => {
         await send("POST", "/api/warehouses", token, readWarehouse(values));
-        await loadWarehouses();
-        announce(`Added the warehouse ${values.location ?? ""}.`);
+        return `Added the warehouse ${values.location ?? ""}.`;
       },
       { title: "Add warehouse" },
     );
@@ -54,8 +58,7 @@ function askToEdit(warehouse: Warehouse): void {
       // An odd spacing at the ends is part of the name and must survive a change of the contact.
       if (change.location === location.trim()) change.location = location;
       await send("PATCH", `/api/warehouses/${warehouse.id}`, token, change);
-      await Promise.all([loadWarehouses(), refresh()]);
-      announce(`Saved the warehouse ${change.location.trim()}.`);
+      return `Saved the warehouse ${change.location.trim()}.`;
     },
     { title: "Edit warehouse" },
   );

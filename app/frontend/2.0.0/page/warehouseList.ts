@@ -1,7 +1,8 @@
 import { Refused, send } from "../../1.0.0/page/calls";
 import { fillContact, readContact, showContact } from "../../1.0.0/page/contactFields";
 import { DialogForm, type Values } from "../../1.0.0/page/dialogForm";
-import { announce, byId } from "../../1.0.0/page/elements";
+import { byId } from "../../1.0.0/page/elements";
+import { tellIfUnreachable } from "../../1.0.0/page/reachability";
 import { showCards } from "../../1.0.0/page/warehouseCards";
 import { setWarehouses } from "../../1.0.0/page/warehouseChoices";
 import { formatAddress } from "../../../backend/2.0.0/formatAddress";
@@ -10,7 +11,13 @@ import { offerPlaces } from "./placeFilters";
 import { refresh, showWarehouse } from "./stockList";
 import { learnWarehouses, nameWarehouse } from "./warehouseNames";
 
-const dialog = new DialogForm("warehouse-dialog");
+const dialog = new DialogForm("warehouse-dialog", () =>
+  tellIfUnreachable(true, async () => {
+    // The rows name the warehouses as this learns them.
+    await loadWarehouses();
+    await refresh();
+  }),
+);
 
 export function startWarehouseList(): void {
   byId("add-warehouse", HTMLButtonElement).addEventListener("click", () => {
@@ -19,8 +26,7 @@ export function startWarehouseList(): void {
       async (values, token) => {
         const warehouse = readWarehouse(values);
         await send("POST", "/api/v2/warehouses", token, warehouse);
-        await loadWarehouses();
-        announce(`Added the warehouse ${formatAddress(warehouse)}.`);
+        return `Added the warehouse ${formatAddress(warehouse)}.`;
       },
       { title: "Add warehouse" },
     );
@@ -57,9 +63,7 @@ function askToEdit(warehouse: Warehouse): void {
     async (values, token) => {
       const change = readWarehouse(values);
       await send("PATCH", `/api/v2/warehouses/${id}`, token, change);
-      await loadWarehouses();
-      await refresh();
-      announce(`Saved the warehouse ${formatAddress(change)}.`);
+      return `Saved the warehouse ${formatAddress(change)}.`;
     },
     { title: "Edit warehouse" },
   );
