@@ -17,21 +17,30 @@ interface Declared {
   readonly opts: pulumi.CustomResourceOptions;
 }
 
-/** Everything the program declares for a stack, with the options it is declared with. */
+/**
+ * Everything the program declares for a stack, with the options it is declared with.
+ * @param outputs those of every other stack
+ */
 async function declaredBy(
   stack: string,
   config: Record<string, string>,
   program: () => Promise<unknown> = deliver,
+  outputs: Record<string, unknown> = {},
 ): Promise<Declared[]> {
   const declared: Declared[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ inputs, name }) => ({ id: `${name}-id`, state: inputs as object }),
+      newResource: ({ inputs, name, type }) => {
+        const state = inputs as object;
+        const isOfAnother = type === "pulumi:pulumi:StackReference";
+        return { id: `${name}-id`, state: isOfAnother ? { ...state, outputs } : state };
+      },
       call: ({ inputs }) => inputs as object,
     },
     "stateful-cd",
     stack,
     true,
+    "organization",
   );
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(config).map(([key, value]) => [`stateful-cd:${key}`, value])),
@@ -57,6 +66,20 @@ const config = {
   frontend: '{"replicas":2}',
   clone: "{}",
   contract: "{}",
+};
+
+/** What staging finds of production. */
+const production = {
+  release: "1.0.0",
+  releaseDigest: "sha256:1",
+  verdict: "passed",
+  namespace: "bookkeeper-prod",
+  claim: "database",
+  serverImage: "localhost/postgres:17.9",
+  database: {},
+  schemaFingerprint: "sha256:2",
+  schemaFingerprintBefore: "",
+  schemaFingerprintContracted: "sha256:2",
 };
 
 describe("the program", function () {
@@ -232,6 +255,58 @@ describe("the program", function () {
         assert.deepEqual(container.securityContext.capabilities, { drop: ["ALL"] }, name);
       }
     }
+  });
+
+  it("lets pods be reached by those who need them alone, and the clone that nothing touches by none", async () => {
+    const clone = '{"allowUnmasked":true}';
+    const staging = { ...config, protectData: "false", source: "prod", clone };
+    const declared = await declaredBy("staging", staging, deliver, production);
+    const policies = declared.filter(({ type }) => type.endsWith(":NetworkPolicy"));
+    const pods = (app: string, release?: string) => ({
+      podSelector: {
+        matchLabels: {
+          "app.kubernetes.io/name": app,
+          ...(release === undefined ? {} : { "app.kubernetes.io/version": release }),
+        },
+      },
+    });
+    const policyTypes = ["Ingress", "Egress"];
+    const dns = [
+      { protocol: "UDP", port: 53 },
+      { protocol: "TCP", port: 53 },
+    ];
+    const system = { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } };
+    assert.deepEqual(Object.fromEntries(policies.map(({ name, props }) => [name, props.spec])), {
+      "environment-default-traffic": {
+        podSelector: {},
+        policyTypes,
+        egress: [{ to: [{ namespaceSelector: system }], ports: dns }],
+      },
+      "clone-control-server-traffic": {
+        ...{ ...pods("control"), policyTypes },
+        ...{ ingress: [], egress: [] },
+      },
+      "database-server-traffic": {
+        ...{ ...pods("database"), policyTypes },
+        ingress: [{ from: [pods("pooler")], ports: [{ port: 5432 }] }],
+        egress: [],
+      },
+      "database-pooler-traffic": {
+        ...{ ...pods("pooler"), policyTypes },
+        ingress: [{ from: [pods("backend")], ports: [{ port: 5432 }] }],
+        egress: [{ to: [pods("database")] }],
+      },
+      "backend-1.0.0-traffic": {
+        ...{ ...pods("backend", "1.0.0"), policyTypes },
+        ingress: [{ from: [pods("frontend")], ports: [{ port: 8080 }] }],
+        egress: [{ to: [pods("pooler")] }],
+      },
+      "frontend-1.0.0-traffic": {
+        ...{ ...pods("frontend", "1.0.0"), policyTypes },
+        ingress: [{ ports: [{ port: 8080 }] }],
+        egress: [{ to: [pods("backend")] }],
+      },
+    });
   });
 
   it("refuses a context that the kubeconfig does not have, and names those it has", async () => {
