@@ -34,8 +34,10 @@ async function writeReleases(): Promise<void> {
   );
   const first = await readFile(path.join(folder, "1.0.0.yaml"), "utf8");
   await writeFile(
-    path.join(folder, "1.0.0-first.yaml"),
-    first.replace("version: 1.0.0", "version: 1.0.0-first"),
+    path.join(folder, "1.0.0-other.yaml"),
+    first
+      .replace("version: 1.0.0", "version: 1.0.0-other")
+      .replace("bbq-frontend:1.0.0", "bbq-frontend:2.0.0"),
   );
   const release = await readFile(path.join(folder, "2.0.0.yaml"), "utf8");
   await writeFile(
@@ -108,10 +110,13 @@ describe("a change on its way to production", function () {
     );
   });
 
-  it("finds a production whose first release nobody had to prove, not even after another that failed", async () => {
-    await prod.setConfig({ release: "1.0.0-first" });
-    await killAt(prod, / credentials-secret created/);
+  it("finds a production whose first release nobody had to prove, at the second try: then no other one", async () => {
+    await killAt(prod, / database-server-claim created/);
     assertOk(await prod.run("cancel", "--yes"));
+    await prod.setConfig({ release: "1.0.0-other" });
+    const another = await prod.run(...up);
+    assert.notEqual(another.status, 0);
+    assertSaid(another, /Whether release 1\.0\.0-other may pass is not known\./);
     await prod.setConfig({ release: "1.0.0" });
     assertOk(await prod.run(...up));
     const { release, waiting } = await prod.outputs();
