@@ -69,7 +69,7 @@ export default async function deliver() {
     ...inside,
     ...settings.contract,
     servedBy: frontend.release,
-    oldRoles: database.otherLogins,
+    logins: database.logins,
   });
   const parts = { promotion, environment, database, schema, checks, frontend, contract };
   return handOn(release, parts);

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { OldRole } from "../engine/contracting/oldRoles";
 import type { PoolerAddress } from "../kube/poolerClients";
 import type { DatabaseAddress } from "../kube/postgres";
 import { poolerPort } from "./pooler";
+import type { Logins } from "./dynamic/oldLogins";
 import { DynamicResource } from "./dynamic/stub";
 
 export interface ContractArgs {
@@ -13,8 +13,8 @@ export interface ContractArgs {
   readonly through: string;
   /** The release, known once it serves: before, the old columns are in use. */
   readonly servedBy: pulumi.Input<string>;
-  /** Logins of all other releases, with the last migration that each knows. */
-  readonly oldRoles: readonly OldRole[];
+  /** The logins of all releases: old ones are looked for, and closed. */
+  readonly logins: Logins;
   /** How long nothing may have used the old columns: what runs once an hour wants 3600 and more. */
   readonly soakSeconds: number;
   /** How long the old columns are kept under another name, for an undo. Then they are dropped. */

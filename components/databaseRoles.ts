@@ -62,7 +62,7 @@ export class DatabaseRoles extends pulumi.ComponentResource {
       return resource;
     };
 
-    const group = `${args.database}_app`;
+    const group = groupOf(args.database);
     const owner = ownerOf(args.database);
     if (args.cloneId === undefined) {
       declare(
@@ -155,7 +155,12 @@ export function loginOf(database: string, release: string): string {
 
 /** What the names of all releases' logins begin with. */
 export function loginsOf(database: string): string {
-  return `${database}_app_`;
+  return `${groupOf(database)}_`;
+}
+
+/** The role that holds an application's privileges: all its logins are members. */
+export function groupOf(database: string): string {
+  return `${database}_app`;
 }
 
 /** template1's, as initdb made it (serverSetup.ts): a database made from it has no other. */

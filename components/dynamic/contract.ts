@@ -3,11 +3,11 @@ import { inspectSchema } from "../../engine/inspect";
 import type { MigrationState } from "../../engine/journal/journal";
 import { readMigrations, throughMigration } from "../../engine/files/migrationFolder";
 import { readArchives } from "../../engine/contracting/archive";
-import type { OldRole } from "../../engine/contracting/oldRoles";
 import { podsOfOtherReleases } from "../../kube/otherReleases";
 import { clientsOfPoolers, type PoolerAddress, type PoolerClient } from "../../kube/poolerClients";
 import { connectToPostgres, type DatabaseAddress, nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
+import { type Logins, oldLogins } from "./oldLogins";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
 import { runOptions, type SchemaInputs, withDatabase } from "./schema";
@@ -19,8 +19,7 @@ export interface ContractInputs extends SchemaInputs {
   readonly release: string;
   /** App label of the workload whose pods of other releases must be gone. */
   readonly app: string;
-  /** Logins of all other releases, with the last migration that each knows. */
-  readonly oldRoles: readonly OldRole[];
+  readonly logins: Logins;
   /** Who may close the logins of old releases, and read the statements of others. */
   readonly administrator: DatabaseAddress;
   /** Who may ask the poolers for their clients. */
@@ -62,11 +61,12 @@ async function contractNow(
   inputs: ContractInputs,
   report: (line: string) => void,
 ): Promise<readonly string[]> {
+  const oldRoles = await withDatabase(inputs, (client) => oldLogins(client, inputs.logins));
   const { waiting } = await contractMigrations({
     ...runOptions(inputs),
     migrations: readMigrations(inputs.folder),
     through: inputs.through,
-    oldRoles: inputs.oldRoles,
+    oldRoles,
     askOutside: (roles) => seenOutside(inputs, roles),
     administrator: () =>
       connectToPostgres(inputs.administrator, inputs.deadlineSeconds, "stateful-cd contract"),

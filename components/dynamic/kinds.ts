@@ -80,7 +80,7 @@ export const kinds = {
       "through",
       "release",
       "app",
-      "oldRoles",
+      "logins",
       "administrator",
       "pooler",
       "soakSeconds",
@@ -90,7 +90,7 @@ export const kinds = {
     ],
     async () => (await import("./contract.js")).contract,
     // Who is asked, and for how long, is no change of what there is to give up.
-    { ignored: ["oldRoles", "administrator", "pooler", "soakSeconds"] },
+    { ignored: ["logins", "administrator", "pooler", "soakSeconds"] },
   ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],

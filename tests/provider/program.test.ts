@@ -110,19 +110,27 @@ describe("the program", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("protects what production cannot lose: namespace, volume, server, database and passwords", async () => {
+  it("protects what production cannot lose: namespace, volume, server, database and its passwords", async () => {
     const declared = await declaredBy("prod", config);
     const kept = declared.filter(({ opts }) => opts.protect).map(({ type }) => type);
     assert.deepEqual(kept.sort(), [
       "kubernetes:apps/v1:StatefulSet",
       "kubernetes:core/v1:Namespace",
       "kubernetes:core/v1:PersistentVolumeClaim",
-      // The superuser's password, and one for each release.
-      "kubernetes:core/v1:Secret",
-      "kubernetes:core/v1:Secret",
       "kubernetes:core/v1:Secret",
       "postgresql:index/database:Database",
     ]);
+  });
+
+  it("lets go of the logins of releases whose files are gone, and leaves them as they are", async () => {
+    const declared = await declaredBy("prod", config);
+    const logins = declared.filter(({ name }) => /^database-login-[^-]+$/.test(name));
+    const roles = declared.filter(({ name }) => name.startsWith("database-roles-login-"));
+    for (const { opts } of [...logins, ...roles]) {
+      // Of a component's options Pulumi's engine hands this one on to what is in it.
+      assert.deepEqual([opts.protect, opts.retainOnDelete], [undefined, true]);
+    }
+    assert.deepEqual([logins.length, roles.length], [2, 2]);
   });
 
   it("protects nothing where the stack says so", async () => {
