@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PoolerAddress } from "../kube/poolerClients";
 import type { DatabaseAddress } from "../kube/postgres";
+import type { RollbackRequest } from "../kube/rollback";
 import { poolerPort } from "./pooler";
 import type { Logins } from "./dynamic/oldLogins";
 import { DynamicResource } from "./dynamic/stub";
@@ -19,6 +20,8 @@ export interface ContractArgs {
   readonly soakSeconds: number;
   /** How long the old columns are kept under another name, for an undo. Then they are dropped. */
   readonly keepDays: number;
+  /** What takes a snapshot right before something is given up; left out where data is not protected. */
+  readonly rollbackPoint?: pulumi.Input<RollbackRequest> | undefined;
   /** Names the clone that the database is, if it is one. */
   readonly cloneId?: string | undefined;
   /** Seconds to wait for another run of the engine. */

@@ -4,6 +4,7 @@ import { chainDigest, type Digest } from "../engine/files/digest";
 import { loadMigrations, throughMigration } from "../engine/files/migrationFolder";
 import { digestOfRepeatables, loadRepeatables } from "../engine/files/repeatableFolder";
 import type { DatabaseAddress } from "../kube/postgres";
+import type { RollbackRequest } from "../kube/rollback";
 import { DynamicResource } from "./dynamic/stub";
 
 /** The migrations of a release. */
@@ -24,8 +25,8 @@ export interface DeclaredHistory {
 export interface SchemaHistoryArgs extends DeclaredHistory {
   /** The server itself, as the role that owns the schema. */
   readonly database: pulumi.Input<DatabaseAddress>;
-  /** The snapshot to go back to: nothing is changed before it is there. */
-  readonly rollbackPoint?: pulumi.Input<string> | undefined;
+  /** Takes the snapshot to go back to: nothing is changed before it is there. */
+  readonly rollbackPoint?: pulumi.Input<RollbackRequest> | undefined;
   /** sha256 over everything the release consists of: the journal notes that it was let in. */
   readonly releaseDigest: string;
   /** The clone that the database is, if it is one. */
@@ -107,6 +108,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
     const common = {
       database,
       folder: args.folder,
+      rollbackPoint: args.rollbackPoint,
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };

@@ -10,6 +10,7 @@ import { UserError } from "../../userError";
 import { type Logins, oldLogins } from "./oldLogins";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
+import { rollbackPointBefore } from "./rollbackPoint";
 import { runOptions, type SchemaInputs, withDatabase } from "./schema";
 
 export interface ContractInputs extends SchemaInputs {
@@ -72,11 +73,19 @@ async function contractNow(
       connectToPostgres(inputs.administrator, inputs.deadlineSeconds, "stateful-cd contract"),
     soakSeconds: inputs.soakSeconds,
     keepDays: inputs.keepDays,
+    beforeEnding: () => rollbackPointOf(inputs),
     onProgress: ({ migration, message }) => {
       report(migration === undefined ? message : `${migration}: ${message}`);
     },
   });
   return waiting;
+}
+
+/** A point of its own: the release's is from before it began to serve. */
+async function rollbackPointOf({ rollbackPoint }: ContractInputs): Promise<void> {
+  if (rollbackPoint === undefined) return;
+  const { change } = rollbackPoint;
+  await rollbackPointBefore({ ...rollbackPoint, change: `${change} contract` });
 }
 
 function openIn(states: ContractOutputs["states"]): [id: string, state: MigrationState][] {

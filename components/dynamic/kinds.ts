@@ -24,11 +24,12 @@ export const kinds = {
       "ahead",
       "cloneId",
       "deadlineSeconds",
+      "rollbackPoint",
       "previewOf",
     ],
     async () => (await import("./migration.js")).migration,
     {
-      ignored: ["ahead", "previewOf"],
+      ignored: ["ahead", "rollbackPoint", "previewOf"],
       // Only a preview says what it would look at, and only what is pending is looked at. A server
       // that is yet to be made has no address: then Pulumi puts a text in its place.
       isChecked: ({ previewOf, digest }, previous) =>
@@ -45,21 +46,31 @@ export const kinds = {
       "last",
       "cloneId",
       "deadlineSeconds",
+      "rollbackPoint",
       "previewOf",
     ],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
     {
-      ignored: ["previewOf"],
+      ignored: ["rollbackPoint", "previewOf"],
       // Going back is what may be refused.
       isChecked: ({ previewOf, last }, previous) =>
         typeof previewOf === "object" && previous !== undefined && previous.last !== last,
     },
   ),
   repeatables: declare<RepeatablesInputs>(
-    ["database", "folder", "through", "digest", "cloneId", "deadlineSeconds", "previewOf"],
+    [
+      "database",
+      "folder",
+      "through",
+      "digest",
+      "cloneId",
+      "deadlineSeconds",
+      "rollbackPoint",
+      "previewOf",
+    ],
     async () => (await import("./repeatables.js")).repeatables,
     {
-      ignored: ["previewOf"],
+      ignored: ["rollbackPoint", "previewOf"],
       isChecked: ({ previewOf, digest }, previous) =>
         typeof previewOf === "object" && previous?.digest !== digest,
     },
@@ -87,10 +98,11 @@ export const kinds = {
       "keepDays",
       "cloneId",
       "deadlineSeconds",
+      "rollbackPoint",
     ],
     async () => (await import("./contract.js")).contract,
     // Who is asked, and for how long, is no change of what there is to give up.
-    { ignored: ["logins", "administrator", "pooler", "soakSeconds"] },
+    { ignored: ["logins", "administrator", "pooler", "soakSeconds", "rollbackPoint"] },
   ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],
@@ -131,7 +143,16 @@ export const kinds = {
     async () => (await import("./serverReady.js")).serverReady,
   ),
   rollbackPoint: declare<RollbackRequest>(
-    ["context", "namespace", "claim", "releaseDigest", "snapshotClass", "keep", "deadlineSeconds"],
+    [
+      "context",
+      "namespace",
+      "claim",
+      "change",
+      "snapshotClass",
+      "keep",
+      "freshMinutes",
+      "deadlineSeconds",
+    ],
     async () => (await import("./rollbackPoint.js")).rollbackPoint,
   ),
 };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
+import { readContents } from "../../components/releaseContents";
 import { SchemaHistory } from "../../components/schemaHistory";
 import { chainDigest } from "../../engine/files/digest";
 import { loadMigrations } from "../../engine/files/migrationFolder";
@@ -31,9 +32,11 @@ async function declaredBy(
   await pulumi.runtime.setMocks(
     {
       newResource: ({ inputs, name, type }) => {
-        const state = inputs as object;
-        const isOfAnother = type === "pulumi:pulumi:StackReference";
-        return { id: `${name}-id`, state: isOfAnother ? { ...state, outputs } : state };
+        const state: Record<string, unknown> = {
+          "pulumi:pulumi:StackReference": { outputs },
+          "pulumi-nodejs:dynamic/stateful-cd:RollbackPoint": { snapshot: "before-1" },
+        };
+        return { id: `${name}-id`, state: { ...(inputs as object), ...(state[type] ?? {}) } };
       },
       call: ({ inputs }) => inputs as object,
     },
@@ -176,6 +179,29 @@ describe("the program", function () {
       urns.map((urn) => urn.split("::").at(-1)),
       ["schema-baseline"],
     );
+  });
+
+  it("can take a rollback point before each change of protected data, named after the change", async () => {
+    const changing = /dynamic\/stateful-cd:(SchemaBaseline|Migration|Contract)$/;
+    const pointsIn = async (stack: string, changes: Record<string, string>) => {
+      const declared = await declaredBy(stack, { ...config, ...changes });
+      const props = declared.filter(({ type }) => changing.test(type)).map(({ props }) => props);
+      return Promise.all(props.map(({ rollbackPoint }) => valueOf(rollbackPoint)));
+    };
+    const { releaseDigest } = await readContents(loadRelease("releases", "1.0.0"));
+    const point = {
+      context: "nowhere",
+      namespace: "bookkeeper-prod",
+      claim: "database",
+      change: releaseDigest,
+      snapshotClass: undefined,
+      keep: 3,
+      freshMinutes: 60,
+      deadlineSeconds: 120,
+    };
+    assert.deepEqual(await pointsIn("prod", {}), [point, point, point]);
+    const none = [undefined, undefined, undefined];
+    assert.deepEqual(await pointsIn("dev", { protectData: "false" }), none);
   });
 
   it("lets a migration's run go on with the plain ones that directly follow it", async () => {
@@ -330,6 +356,10 @@ describe("the program", function () {
     );
   });
 });
+
+function valueOf(input: unknown): Promise<unknown> {
+  return (pulumi.output(input) as unknown as { promise(): Promise<unknown> }).promise();
+}
 
 /** What an output of Pulumi's knows beyond its declared type. */
 interface Dependent {
