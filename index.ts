@@ -49,7 +49,7 @@ export default async function deliver() {
   const { releases } = settings;
   const database = new Database("database", { ...server, releases, from: clone }, opts);
   const rollbackPoint = protect
-    ? new Snapshot("rollback-point", { ...shared, claim: database.claim }).request
+    ? new Snapshot("rollback-point", { ...server, claim: database.claim }).request
     : undefined;
 
   // The schema before the application, and its data checked in between.

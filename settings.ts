@@ -36,6 +36,7 @@ const settingsSchema = z.strictObject({
     cpu: quantity,
     memory: quantity,
     tunnelPort: z.int().min(1024).max(65535).optional(),
+    deadlineSeconds: z.int().min(1).optional(),
   }),
   backend: z.strictObject({ replicas }),
   frontend: z.strictObject({

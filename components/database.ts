@@ -35,6 +35,8 @@ export interface DatabaseArgs {
   /** Local TCP port of the tunnel to the server; by default one derived from the namespace. */
   readonly tunnelPort?: number | undefined;
   readonly storageClass?: string | undefined;
+  /** Seconds until the server must be ready. */
+  readonly deadlineSeconds?: number | undefined;
   /** Whether Pulumi refuses to delete server and volume. */
   readonly protect: boolean;
 }
@@ -93,6 +95,7 @@ export class Database extends pulumi.ComponentResource {
         storageClass: args.storageClass,
         cpu: args.cpu,
         memory: args.memory,
+        deadlineSeconds: args.deadlineSeconds,
         protect: args.protect,
         clients: ["pooler"],
       },

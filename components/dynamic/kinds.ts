@@ -136,11 +136,16 @@ export const kinds = {
       "deadlineSeconds",
     ],
     async () => (await import("./maskedSnapshot.js")).maskedSnapshot,
-    { replacing: ["context", "cloneId", "quarantine"], isRemoved: true },
+    {
+      ignored: ["deadlineSeconds"],
+      replacing: ["context", "cloneId", "quarantine"],
+      isRemoved: true,
+    },
   ),
   serverReady: declare<ServerRequest>(
     ["context", "namespace", "app", "generation", "deadlineSeconds"],
     async () => (await import("./serverReady.js")).serverReady,
+    { ignored: ["deadlineSeconds"] },
   ),
   rollbackPoint: declare<RollbackRequest>(
     [
@@ -154,6 +159,8 @@ export const kinds = {
       "deadlineSeconds",
     ],
     async () => (await import("./rollbackPoint.js")).rollbackPoint,
+    // Otherwise a longer deadline would take one more, and remove the oldest.
+    { ignored: ["deadlineSeconds"] },
   ),
 };
 

@@ -204,6 +204,29 @@ describe("the program", function () {
     assert.deepEqual(await pointsIn("dev", { protectData: "false" }), none);
   });
 
+  it("gives servers, clone and snapshots the time that the stack says they need", async () => {
+    const database = '{"storage":"4Gi","cpu":"250m","memory":"512Mi","deadlineSeconds":900}';
+    const slow = { ...config, database };
+    const clone = { protectData: "false", source: "prod", clone: '{"allowUnmasked":true}' };
+    const declared = [
+      ...(await declaredBy("prod", slow)),
+      ...(await declaredBy("staging", { ...slow, ...clone }, deliver, production)),
+    ];
+    const waiting = declared.filter(({ type }) =>
+      /dynamic\/stateful-cd:(ServerReady|RollbackPoint|MaskedSnapshot)$/.test(type),
+    );
+    assert.deepEqual(
+      waiting.map(({ name, props }) => [name, props.deadlineSeconds]),
+      [
+        ["database-server-ready", 900],
+        ["rollback-point", 900],
+        ["clone-masked", 900],
+        ["clone-control-server-ready", 900],
+        ["database-server-ready", 900],
+      ],
+    );
+  });
+
   it("lets a migration's run go on with the plain ones that directly follow it", async () => {
     const declared = await declaredBy("prod", config, () => {
       const plain = (id: string, isPlain = true) =>
