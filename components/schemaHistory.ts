@@ -5,7 +5,7 @@ import { loadMigrations, throughMigration } from "../engine/files/migrationFolde
 import { digestOfRepeatables, loadRepeatables } from "../engine/files/repeatableFolder";
 import type { DatabaseAddress } from "../kube/postgres";
 import type { RollbackRequest } from "../kube/rollback";
-import { DynamicResource } from "./dynamic/stub";
+import { Migration, Repeatables, SchemaBaseline } from "./schemaParts";
 
 /** The migrations of a release. */
 export interface DeclaredHistory {
@@ -64,36 +64,6 @@ export async function readHistory(release: {
 }
 
 const defaultDeadlineSeconds = 120;
-
-/** The journal, and everything at or before the baseline. Its refresh compares the whole schema. */
-class SchemaBaseline extends DynamicResource {
-  declare readonly through: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("schemaBaseline", name, inputs, ["schemaFingerprint"], opts);
-  }
-}
-
-/** One migration. Deleting the resource touches neither the database nor its data. */
-class Migration extends DynamicResource {
-  declare readonly migration: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("migration", name, inputs, ["schemaFingerprint"], opts);
-  }
-}
-
-/** Views and functions, after the last migration. Deleting the resource leaves them. */
-class Repeatables extends DynamicResource {
-  declare readonly through: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("repeatables", name, inputs, ["schemaFingerprint", "leftOver"], opts);
-  }
-}
 
 /** The database's schema as an ordered list of migrations, one resource each. */
 export class SchemaHistory extends pulumi.ComponentResource {

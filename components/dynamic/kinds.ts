@@ -10,23 +10,16 @@ import type { ServerRequest } from "../../kube/serverReady";
 import type { SampleDataInputs } from "./sampleData";
 import type { SchemaBaselineInputs } from "./schemaBaseline";
 
+/** The inputs of whatever works on a schema. */
+const ofSchema = ["database", "folder", "cloneId", "deadlineSeconds", "rollbackPoint"] as const;
+
 /**
  * The kinds of dynamic resources there are. Each implementation is loaded when something is to be
  * done: a preview only compares inputs, and loading engine and cluster client would cost it a second.
  */
 export const kinds = {
   migration: declare<MigrationInputs>(
-    [
-      "database",
-      "folder",
-      "migration",
-      "digest",
-      "ahead",
-      "cloneId",
-      "deadlineSeconds",
-      "rollbackPoint",
-      "previewOf",
-    ],
+    [...ofSchema, "migration", "digest", "ahead", "previewOf"],
     async () => (await import("./migration.js")).migration,
     {
       ignored: ["ahead", "rollbackPoint", "previewOf"],
@@ -37,18 +30,7 @@ export const kinds = {
     },
   ),
   schemaBaseline: declare<SchemaBaselineInputs>(
-    [
-      "database",
-      "folder",
-      "through",
-      "digest",
-      "releaseDigest",
-      "last",
-      "cloneId",
-      "deadlineSeconds",
-      "rollbackPoint",
-      "previewOf",
-    ],
+    [...ofSchema, "through", "digest", "releaseDigest", "last", "previewOf"],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
     {
       ignored: ["rollbackPoint", "previewOf"],
@@ -58,16 +40,7 @@ export const kinds = {
     },
   ),
   repeatables: declare<RepeatablesInputs>(
-    [
-      "database",
-      "folder",
-      "through",
-      "digest",
-      "cloneId",
-      "deadlineSeconds",
-      "rollbackPoint",
-      "previewOf",
-    ],
+    [...ofSchema, "through", "digest", "previewOf"],
     async () => (await import("./repeatables.js")).repeatables,
     {
       ignored: ["rollbackPoint", "previewOf"],
@@ -86,8 +59,7 @@ export const kinds = {
   ),
   contract: declare<ContractInputs>(
     [
-      "database",
-      "folder",
+      ...ofSchema,
       "through",
       "release",
       "app",
@@ -96,9 +68,6 @@ export const kinds = {
       "pooler",
       "soakSeconds",
       "keepDays",
-      "cloneId",
-      "deadlineSeconds",
-      "rollbackPoint",
     ],
     async () => (await import("./contract.js")).contract,
     // Who is asked, and for how long, is no change of what there is to give up.
