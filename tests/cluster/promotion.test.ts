@@ -123,6 +123,15 @@ describe("a change on its way to production", function () {
     assert.deepEqual({ release, waiting }, { release: "1.0.0", waiting: [] });
   });
 
+  it("finds one that lets the file of a release go, and keeps its login", async () => {
+    await rm(path.join(folder, "1.0.0-other.yaml"));
+    assertOk(await prod.run(...up));
+    const { namespace } = prod;
+    const { core } = loadCluster(adminContext);
+    await core.readNamespacedSecret({ namespace, name: "backend-1-0-0-other" });
+    assert.deepEqual(await otherLogin(prod), [{ rolcanlogin: true }]);
+  });
+
   it("is refused by production in the preview, before staging has passed it", async () => {
     await prod.setConfig({ release: "2.0.0" });
     for (const attempt of [await prod.run("preview"), await prod.run(...up)]) {
@@ -212,6 +221,7 @@ describe("a change on its way to production", function () {
       ),
       [{ column_name: "_dropped_location" }, { column_name: "_dropped_warehouse_name" }],
     );
+    assert.deepEqual(await otherLogin(prod), [{ rolcanlogin: false }]);
     assert.ok(load);
     const { measured, history } = await load.stop();
     assert.deepEqual([measured.errors, measured.firstErrors], [0, []]);
@@ -246,6 +256,13 @@ describe("a change on its way to production", function () {
     assert.deepEqual([left, said], [[], []]);
   });
 });
+
+/** Whether one may log in as the release whose file is gone. */
+async function otherLogin(stack: TestStack): Promise<Record<string, unknown>[]> {
+  const role = "bookkeeper_app_1_0_0_other";
+  const sql = `select rolcanlogin from pg_roles where rolname = '${role}'`;
+  return query(await stack.database(), sql);
+}
 
 /** Kills an `up` with all its children when it prints this, or as soon after as a signal takes. */
 async function killAt(stack: TestStack, moment: RegExp): Promise<void> {
