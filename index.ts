@@ -49,12 +49,13 @@ export default async function deliver() {
   const { releases } = settings;
   const database = new Database("database", { ...server, releases, from: clone }, opts);
   const rollbackPoint = protect
-    ? new Snapshot("rollback-point", { ...shared, claim: database.claim })
+    ? new Snapshot("rollback-point", { ...server, claim: database.claim }).request
     : undefined;
 
   // The schema before the application, and its data checked in between.
-  const inside = { ...release, database: database.address, cloneId: clone?.cloneId };
-  const schema = new SchemaHistory("schema", { ...inside, rollbackPoint: rollbackPoint?.snapshot });
+  const { cloneId } = clone ?? {};
+  const inside = { ...release, database: database.address, cloneId, rollbackPoint };
+  const schema = new SchemaHistory("schema", inside);
   const migrated = { ...inside, schemaVersion: schema.version };
   if (settings.sampleData) new SampleData("sample-data", { ...migrated, ...settings.sampleData });
   const checks = new IntegrityChecks("integrity", { ...migrated, control: clone?.control });
@@ -69,7 +70,7 @@ export default async function deliver() {
     ...inside,
     ...settings.contract,
     servedBy: frontend.release,
-    oldRoles: database.otherLogins,
+    logins: database.logins,
   });
   const parts = { promotion, environment, database, schema, checks, frontend, contract };
   return handOn(release, parts);

@@ -58,6 +58,7 @@ function settingsSchema({ stack, versions, application }: Around) {
       cpu: cpuQuantity,
       memory: byteQuantity,
       tunnelPort: z.int().min(1024).max(65535).optional(),
+      deadlineSeconds: z.int().min(1).optional(),
     }),
     backend: z.strictObject({ replicas }),
     frontend: z.strictObject({

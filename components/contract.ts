@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { OldRole } from "../engine/contracting/oldRoles";
 import type { PoolerAddress } from "../kube/poolerClients";
 import type { DatabaseAddress } from "../kube/postgres";
+import type { RollbackRequest } from "../kube/rollback";
 import { poolerPort } from "./pooler";
+import type { Logins } from "./dynamic/oldLogins";
 import { DynamicResource } from "./dynamic/stub";
 
 export interface ContractArgs {
@@ -13,12 +14,14 @@ export interface ContractArgs {
   readonly through: string;
   /** The release, known once it serves: before, the old columns are in use. */
   readonly servedBy: pulumi.Input<string>;
-  /** Logins of all other releases, with the last migration that each knows. */
-  readonly oldRoles: readonly OldRole[];
+  /** The logins of all releases: old ones are looked for, and closed. */
+  readonly logins: Logins;
   /** How long nothing may have used the old columns: what runs once an hour wants 3600 and more. */
   readonly soakSeconds: number;
   /** How long the old columns are kept under another name, for an undo. Then they are dropped. */
   readonly keepDays: number;
+  /** What takes a snapshot right before something is given up; left out where data is not protected. */
+  readonly rollbackPoint?: pulumi.Input<RollbackRequest> | undefined;
   /** Names the clone that the database is, if it is one. */
   readonly cloneId?: string | undefined;
   /** Seconds to wait for another run of the engine. */

@@ -20,6 +20,8 @@ export interface ControlDatabaseArgs {
   readonly storageClass?: string | undefined;
   readonly cpu: string;
   readonly memory: string;
+  /** Seconds until it must be ready. */
+  readonly deadlineSeconds?: number | undefined;
 }
 
 /** The clone as it came, which nothing touches: what the migrated database is compared with. */

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { OldRole } from "../engine/contracting/oldRoles";
 import type { Release } from "../release";
 import type { DatabaseAddress } from "../kube/postgres";
 import { Credentials } from "./credentials";
 import { addressOf } from "./databaseAddress";
-import { DatabaseRoles, loginOf } from "./databaseRoles";
+import { DatabaseRoles, groupOf, loginOf } from "./databaseRoles";
+import type { Logins } from "./dynamic/oldLogins";
 import { DatabaseServer, type DataSource } from "./databaseServer";
 import { Pooler } from "./pooler";
 import { nameOfRelease } from "./workload";
@@ -35,7 +35,9 @@ export interface DatabaseArgs {
   /** Local TCP port of the tunnel to the server; by default one derived from the namespace. */
   readonly tunnelPort?: number | undefined;
   readonly storageClass?: string | undefined;
-  /** Whether Pulumi refuses to delete server, volume and passwords. */
+  /** Seconds until the server must be ready. */
+  readonly deadlineSeconds?: number | undefined;
+  /** Whether Pulumi refuses to delete server and volume. */
   readonly protect: boolean;
 }
 
@@ -58,8 +60,8 @@ export class Database extends pulumi.ComponentResource {
   readonly claim: pulumi.Output<string>;
   /** Image of the server with its version: what a clone of the claim is opened with. */
   readonly serverImage: string;
-  /** The logins of all other releases, with the last migration that each knows. */
-  readonly otherLogins: readonly OldRole[];
+  /** The logins of all releases. */
+  readonly logins: Logins;
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("stateful-cd:index:Database", name, {}, opts);
@@ -74,8 +76,9 @@ export class Database extends pulumi.ComponentResource {
           version,
           new Credentials(
             `${name}-login-${version}`,
-            { namespace, protect: args.protect, secret, keys: ["password"] },
-            inside,
+            { namespace, protect: false, secret, keys: ["password"] },
+            // A release whose file is gone may still be serving: its pods keep Secret and role.
+            { ...inside, retainOnDelete: true },
           ),
         ];
       }),
@@ -92,6 +95,7 @@ export class Database extends pulumi.ComponentResource {
         storageClass: args.storageClass,
         cpu: args.cpu,
         memory: args.memory,
+        deadlineSeconds: args.deadlineSeconds,
         protect: args.protect,
         clients: ["pooler"],
       },
@@ -134,12 +138,16 @@ export class Database extends pulumi.ComponentResource {
 
     this.claim = server.claim;
     this.serverImage = serverImage;
-    this.otherLogins = args.releases
-      .filter(({ version }) => version !== release)
-      .map(({ version, migrations }) => ({
-        name: loginOf(database, version),
-        knows: migrations.last,
-      }));
+    this.logins = {
+      group: groupOf(database),
+      own: loginOf(database, release),
+      others: args.releases
+        .filter(({ version }) => version !== release)
+        .map(({ version, migrations }) => ({
+          name: loginOf(database, version),
+          knows: migrations.last,
+        })),
+    };
     this.address = pulumi
       .all([namespace, roles.database, credentials.secret])
       .apply(([namespace]) => addressOf(context, namespace, database, args.from));

@@ -62,7 +62,7 @@ export class DatabaseRoles extends pulumi.ComponentResource {
       return resource;
     };
 
-    const group = `${args.database}_app`;
+    const group = groupOf(args.database);
     const owner = ownerOf(args.database);
     if (args.cloneId === undefined) {
       declare(
@@ -148,14 +148,15 @@ export class DatabaseRoles extends pulumi.ComponentResource {
   }
 }
 
+/** The role that holds an application's privileges; all its logins are members. */
+export const groupOf = (database: string): string => `${database}_app`;
+
+/** What the names of all releases' logins begin with. */
+export const loginsOf = (database: string): string => `${groupOf(database)}_`;
+
 /** The role that a release's backend logs in with. */
 export function loginOf(database: string, release: string): string {
   return `${loginsOf(database)}${release.replace(/[^a-z0-9]+/gi, "_")}`;
-}
-
-/** What the names of all releases' logins begin with. */
-export function loginsOf(database: string): string {
-  return `${database}_app_`;
 }
 
 /** template1's, as initdb made it (serverSetup.ts): a database made from it has no other. */

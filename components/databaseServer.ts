@@ -29,6 +29,8 @@ export interface DatabaseServerArgs extends DatabasePodArgs {
   readonly storageClass?: string | undefined;
   /** Whether Pulumi refuses to delete server and volume. */
   readonly protect: boolean;
+  /** Seconds until it must be ready. */
+  readonly deadlineSeconds?: number | undefined;
   /** Apps whose pods may connect, besides the program itself. */
   readonly clients: readonly string[];
 }
@@ -94,7 +96,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     const { generation } = this.statefulSet.metadata;
     this.ready = new ServerReady(
       `${name}-ready`,
-      { context: args.context, namespace, app, generation },
+      { context: args.context, namespace, app, generation, deadlineSeconds: args.deadlineSeconds },
       { parent: this },
     ).id;
     this.app = app;

@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { namespaceRole } from "../kube/permissions";
 import { settledWith } from "./order";
 import { fieldManager, metadataOf } from "./workload";
 
@@ -84,7 +85,7 @@ function bindDeployer(
       roleRef: {
         apiGroup: "rbac.authorization.k8s.io",
         kind: "ClusterRole",
-        name: "stateful-cd-namespace",
+        name: namespaceRole,
       },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: deployer }],
     },

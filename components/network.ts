@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { labelsOf, labelsOfRelease, metadataOf, nameOfRelease, unawaited } from "./workload";
 
+type IngressRule = k8s.types.input.networking.v1.NetworkPolicyIngressRule;
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer;
 
 /** The pods of an app in its namespace, and the port they listen at. */
@@ -37,9 +38,7 @@ export function declareTraffic(
       spec: {
         podSelector: { matchLabels: pods },
         policyTypes: ["Ingress", "Egress"],
-        ingress: [
-          { ...(clients === "anyone" ? {} : { from: clients.map(peerOf) }), ports: [{ port }] },
-        ],
+        ingress: ingressOf(clients, port),
         egress: calls.length > 0 ? [{ to: calls.map(peerOf) }] : [],
       },
     },
@@ -64,6 +63,13 @@ export function declareService(
     },
     opts,
   );
+}
+
+/** A rule whose list of peers is empty lets everybody in: where nobody may, there is no rule. */
+function ingressOf(clients: TrafficArgs["clients"], port: number): IngressRule[] {
+  const ports = [{ port }];
+  if (clients === "anyone") return [{ ports }];
+  return clients.length > 0 ? [{ from: clients.map(peerOf), ports }] : [];
 }
 
 function podsOf({ app, release }: PodsArgs) {

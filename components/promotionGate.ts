@@ -9,7 +9,7 @@ export interface PromotionGateArgs {
   readonly releaseDigest: string;
   /** What the stack before has shown. */
   readonly evidence: Evidence;
-  /** Accept a release unproved as long as none has served. */
+  /** Accept a release unproved as long as none was let in to the database. */
   readonly bootstrap: boolean;
   readonly database: DatabaseAddress;
 }

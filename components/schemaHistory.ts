@@ -4,7 +4,8 @@ import { chainDigest, type Digest } from "../engine/files/digest";
 import { loadMigrations, throughMigration } from "../engine/files/migrationFolder";
 import { digestOfRepeatables, loadRepeatables } from "../engine/files/repeatableFolder";
 import type { DatabaseAddress } from "../kube/postgres";
-import { DynamicResource } from "./dynamic/stub";
+import type { RollbackRequest } from "../kube/rollback";
+import { Migration, Repeatables, SchemaBaseline } from "./schemaParts";
 
 /** The migrations of a release. */
 export interface DeclaredHistory {
@@ -24,8 +25,8 @@ export interface DeclaredHistory {
 export interface SchemaHistoryArgs extends DeclaredHistory {
   /** The server itself, as the role that owns the schema. */
   readonly database: pulumi.Input<DatabaseAddress>;
-  /** The snapshot to go back to: nothing is changed before it is there. */
-  readonly rollbackPoint?: pulumi.Input<string> | undefined;
+  /** Takes the snapshot to go back to: nothing is changed before it is there. */
+  readonly rollbackPoint?: pulumi.Input<RollbackRequest> | undefined;
   /** sha256 over everything the release consists of: the journal notes that it was let in. */
   readonly releaseDigest: string;
   /** The clone that the database is, if it is one. */
@@ -64,36 +65,6 @@ export async function readHistory(release: {
 
 const defaultDeadlineSeconds = 120;
 
-/** The journal, and everything at or before the baseline. Its refresh compares the whole schema. */
-class SchemaBaseline extends DynamicResource {
-  declare readonly through: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("schemaBaseline", name, inputs, ["schemaFingerprint"], opts);
-  }
-}
-
-/** One migration. Deleting the resource touches neither the database nor its data. */
-class Migration extends DynamicResource {
-  declare readonly migration: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("migration", name, inputs, ["schemaFingerprint"], opts);
-  }
-}
-
-/** Views and functions, after the last migration. Deleting the resource leaves them. */
-class Repeatables extends DynamicResource {
-  declare readonly through: pulumi.Output<string>;
-  declare readonly schemaFingerprint: pulumi.Output<string>;
-
-  constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
-    super("repeatables", name, inputs, ["schemaFingerprint", "leftOver"], opts);
-  }
-}
-
 /** The database's schema as an ordered list of migrations, one resource each. */
 export class SchemaHistory extends pulumi.ComponentResource {
   /** The last migration, known once it is applied: what an application is declared with. */
@@ -107,6 +78,7 @@ export class SchemaHistory extends pulumi.ComponentResource {
     const common = {
       database,
       folder: args.folder,
+      rollbackPoint: args.rollbackPoint,
       cloneId: args.cloneId ?? "",
       deadlineSeconds: args.deadlineSeconds ?? defaultDeadlineSeconds,
     };

@@ -29,6 +29,11 @@ export interface ContractOptions extends RunOptions {
    * `connect` has to do.
    */
   readonly administrator?: Connect;
+  /**
+   * Awaited before something is given up, an old shape or an archive: the last moment at which its
+   * columns are where they were. Not called by a run that only waits, or has nothing to do.
+   */
+  readonly beforeEnding?: Ending["beforeEnding"];
   /** How long nothing may have used the old shape; 2 s. */
   readonly soakSeconds?: number;
   /** How long the old columns are kept after contract, under their other name; 7 days. */
@@ -122,7 +127,8 @@ async function contractLocked(
     const journal = await readJournal(client);
     await ensureSameHistory(client, options.migrations, journal);
     const gate = gateOf(options);
-    const common = { run, lock, connect, onProgress, deadlines, gate, administrator };
+    const { beforeEnding = () => Promise.resolve() } = options;
+    const common = { run, lock, connect, onProgress, deadlines, gate, administrator, beforeEnding };
     const open: [Ending, MigrationState][] = [];
     for (const migration of phased) {
       const state = stateIn(journal, migration.id);
@@ -136,7 +142,9 @@ async function contractLocked(
     }
     for (const archive of await dueArchives(client, keepDaysOf(options))) {
       const migration = options.migrations.find(({ id }) => id === archive.migration);
-      if (migration !== undefined) await dropArchive({ ...common, migration }, archive);
+      if (migration === undefined) continue;
+      await beforeEnding();
+      await dropArchive({ ...common, migration }, archive);
     }
     await recordSchema(run);
   } catch (error) {

@@ -12,11 +12,13 @@ export interface RollbackRequest {
   readonly context: string;
   readonly namespace: string;
   readonly claim: string;
-  /** Digest of the release that is about to run, its migrations included. */
-  readonly releaseDigest: string;
-  readonly snapshotClass?: string;
+  /** What is about to change it, in a name that no other change has. */
+  readonly change: string;
+  readonly snapshotClass?: string | undefined;
   /** How many points of a claim are kept, this one included. */
   readonly keep: number;
+  /** A point that was taken before this change counts for so long: what was written since is not in it. */
+  readonly freshMinutes: number;
   readonly deadlineSeconds: number;
 }
 
@@ -28,8 +30,8 @@ const ordinalLabel = "stateful-cd/rollback-ordinal";
 
 /**
  * Takes a snapshot of the claim before a change, and waits until it can be used; a run that is
- * repeated finds the one it took. Going forward, back and forward again is a new change each time,
- * so a point counts as taken only while it is the newest. Then removes all but the newest.
+ * repeated soon finds the one it took. Going forward, back and forward again is a new change each
+ * time, so a point counts as taken only while it is the newest. Then removes all but the newest.
  * @returns its name; empty while the claim is not bound, since there is no data to go back to
  * @throws UserError when the snapshot does not get ready in time
  */
@@ -48,8 +50,10 @@ export async function keepRollbackPoint(
     ...(snapshotClass === undefined ? {} : { snapshotClass }),
   });
   const [newest] = await pointsOf(request);
-  const change = changeOf(request);
-  const isTaken = newest?.metadata?.labels?.[changeLabel] === change;
+  const change = labelOf(request);
+  const isTaken =
+    newest?.metadata?.labels?.[changeLabel] === change &&
+    minutesSince(newest) < request.freshMinutes;
   const ordinal = isTaken ? ordinalOf(newest) : ordinalOf(newest) + 1;
   const point = { kind: "VolumeSnapshot", namespace, name: `before-${change}-${ordinal}` } as const;
   const labels = {
@@ -80,7 +84,7 @@ export async function keepRollbackPoint(
 
 /** The point taken before this change, if it is still there. */
 export async function findRollbackPoint(request: RollbackRequest): Promise<string | undefined> {
-  const change = changeOf(request);
+  const change = labelOf(request);
   const points = await pointsOf(request);
   return points.find(({ metadata }) => metadata?.labels?.[changeLabel] === change)?.metadata?.name;
 }
@@ -98,7 +102,11 @@ function ordinalOf(point: Shapes["VolumeSnapshot"] | undefined): number {
   return Number(point?.metadata?.labels?.[ordinalLabel] ?? 0);
 }
 
-function changeOf({ releaseDigest }: RollbackRequest): string {
-  const change = releaseDigest;
+function minutesSince({ metadata }: Shapes["VolumeSnapshot"]): number {
+  return (Date.now() - Number(new Date(metadata?.creationTimestamp ?? 0))) / 60_000;
+}
+
+/** Short enough for a label and a part of a name. */
+function labelOf({ change }: RollbackRequest): string {
   return createHash("sha256").update(change).digest("hex").slice(0, 12);
 }

@@ -3,13 +3,14 @@ import { inspectSchema } from "../../engine/inspect";
 import type { MigrationState } from "../../engine/journal/journal";
 import { readMigrations, throughMigration } from "../../engine/files/migrationFolder";
 import { readArchives } from "../../engine/contracting/archive";
-import type { OldRole } from "../../engine/contracting/oldRoles";
 import { podsOfOtherReleases } from "../../kube/otherReleases";
 import { clientsOfPoolers, type PoolerAddress, type PoolerClient } from "../../kube/poolerClients";
 import { connectToPostgres, type DatabaseAddress, nameOf } from "../../kube/postgres";
 import { UserError } from "../../userError";
+import { type Logins, oldLogins } from "./oldLogins";
 import { reportProgress } from "./progress";
 import type { ResourceKind } from "./resourceKind";
+import { rollbackPointBefore } from "./rollbackPoint";
 import { runOptions, type SchemaInputs, withDatabase } from "./schema";
 
 export interface ContractInputs extends SchemaInputs {
@@ -19,8 +20,7 @@ export interface ContractInputs extends SchemaInputs {
   readonly release: string;
   /** App label of the workload whose pods of other releases must be gone. */
   readonly app: string;
-  /** Logins of all other releases, with the last migration that each knows. */
-  readonly oldRoles: readonly OldRole[];
+  readonly logins: Logins;
   /** Who may close the logins of old releases, and read the statements of others. */
   readonly administrator: DatabaseAddress;
   /** Who may ask the poolers for their clients. */
@@ -62,21 +62,30 @@ async function contractNow(
   inputs: ContractInputs,
   report: (line: string) => void,
 ): Promise<readonly string[]> {
+  const oldRoles = await withDatabase(inputs, (client) => oldLogins(client, inputs.logins));
   const { waiting } = await contractMigrations({
     ...runOptions(inputs),
     migrations: readMigrations(inputs.folder),
     through: inputs.through,
-    oldRoles: inputs.oldRoles,
+    oldRoles,
     askOutside: (roles) => seenOutside(inputs, roles),
     administrator: () =>
       connectToPostgres(inputs.administrator, inputs.deadlineSeconds, "stateful-cd contract"),
     soakSeconds: inputs.soakSeconds,
     keepDays: inputs.keepDays,
+    beforeEnding: () => rollbackPointOf(inputs),
     onProgress: ({ migration, message }) => {
       report(migration === undefined ? message : `${migration}: ${message}`);
     },
   });
   return waiting;
+}
+
+/** A point of its own: the release's is from before it began to serve. */
+async function rollbackPointOf({ rollbackPoint }: ContractInputs): Promise<void> {
+  if (rollbackPoint === undefined) return;
+  const { change } = rollbackPoint;
+  await rollbackPointBefore({ ...rollbackPoint, change: `${change} contract` });
 }
 
 function openIn(states: ContractOutputs["states"]): [id: string, state: MigrationState][] {

@@ -10,25 +10,19 @@ import type { ServerRequest } from "../../kube/serverReady";
 import type { SampleDataInputs } from "./sampleData";
 import type { SchemaBaselineInputs } from "./schemaBaseline";
 
+/** The inputs of whatever works on a schema. */
+const ofSchema = ["database", "folder", "cloneId", "deadlineSeconds", "rollbackPoint"] as const;
+
 /**
  * The kinds of dynamic resources there are. Each implementation is loaded when something is to be
  * done: a preview only compares inputs, and loading engine and cluster client would cost it a second.
  */
 export const kinds = {
   migration: declare<MigrationInputs>(
-    [
-      "database",
-      "folder",
-      "migration",
-      "digest",
-      "ahead",
-      "cloneId",
-      "deadlineSeconds",
-      "previewOf",
-    ],
+    [...ofSchema, "migration", "digest", "ahead", "previewOf"],
     async () => (await import("./migration.js")).migration,
     {
-      ignored: ["ahead", "previewOf"],
+      ignored: ["ahead", "rollbackPoint", "previewOf"],
       // Only a preview says what it would look at, and only what is pending is looked at. A server
       // that is yet to be made has no address: then Pulumi puts a text in its place.
       isChecked: ({ previewOf, digest }, previous) =>
@@ -36,30 +30,20 @@ export const kinds = {
     },
   ),
   schemaBaseline: declare<SchemaBaselineInputs>(
-    [
-      "database",
-      "folder",
-      "through",
-      "digest",
-      "releaseDigest",
-      "last",
-      "cloneId",
-      "deadlineSeconds",
-      "previewOf",
-    ],
+    [...ofSchema, "through", "digest", "releaseDigest", "last", "previewOf"],
     async () => (await import("./schemaBaseline.js")).schemaBaseline,
     {
-      ignored: ["previewOf"],
+      ignored: ["rollbackPoint", "previewOf"],
       // Going back is what may be refused.
       isChecked: ({ previewOf, last }, previous) =>
         typeof previewOf === "object" && previous !== undefined && previous.last !== last,
     },
   ),
   repeatables: declare<RepeatablesInputs>(
-    ["database", "folder", "through", "digest", "cloneId", "deadlineSeconds", "previewOf"],
+    [...ofSchema, "through", "digest", "previewOf"],
     async () => (await import("./repeatables.js")).repeatables,
     {
-      ignored: ["previewOf"],
+      ignored: ["rollbackPoint", "previewOf"],
       isChecked: ({ previewOf, digest }, previous) =>
         typeof previewOf === "object" && previous?.digest !== digest,
     },
@@ -75,22 +59,19 @@ export const kinds = {
   ),
   contract: declare<ContractInputs>(
     [
-      "database",
-      "folder",
+      ...ofSchema,
       "through",
       "release",
       "app",
-      "oldRoles",
+      "logins",
       "administrator",
       "pooler",
       "soakSeconds",
       "keepDays",
-      "cloneId",
-      "deadlineSeconds",
     ],
     async () => (await import("./contract.js")).contract,
     // Who is asked, and for how long, is no change of what there is to give up.
-    { ignored: ["oldRoles", "administrator", "pooler", "soakSeconds"] },
+    { ignored: ["logins", "administrator", "pooler", "soakSeconds", "rollbackPoint"] },
   ),
   sampleData: declare<SampleDataInputs>(
     ["database", "file", "rows", "seed"],
@@ -124,15 +105,31 @@ export const kinds = {
       "deadlineSeconds",
     ],
     async () => (await import("./maskedSnapshot.js")).maskedSnapshot,
-    { replacing: ["context", "cloneId", "quarantine"], isRemoved: true },
+    {
+      ignored: ["deadlineSeconds"],
+      replacing: ["context", "cloneId", "quarantine"],
+      isRemoved: true,
+    },
   ),
   serverReady: declare<ServerRequest>(
     ["context", "namespace", "app", "generation", "deadlineSeconds"],
     async () => (await import("./serverReady.js")).serverReady,
+    { ignored: ["deadlineSeconds"] },
   ),
   rollbackPoint: declare<RollbackRequest>(
-    ["context", "namespace", "claim", "releaseDigest", "snapshotClass", "keep", "deadlineSeconds"],
+    [
+      "context",
+      "namespace",
+      "claim",
+      "change",
+      "snapshotClass",
+      "keep",
+      "freshMinutes",
+      "deadlineSeconds",
+    ],
     async () => (await import("./rollbackPoint.js")).rollbackPoint,
+    // Otherwise a longer deadline would take one more, and remove the oldest.
+    { ignored: ["deadlineSeconds"] },
   ),
 };
 

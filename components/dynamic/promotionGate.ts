@@ -1,9 +1,9 @@
-import { errorText } from "../../userError";
+import { errorText, UserError } from "../../userError";
 import { readAcceptances } from "../../engine/acceptance";
 import { inspectSchema } from "../../engine/inspect";
 import { find } from "../../kube/objects";
 import type { DatabaseAddress } from "../../kube/postgres";
-import { ensureProved, type Evidence, Refusal } from "./evidence";
+import { ensurePromotable, type Evidence, type Past, Refusal } from "./evidence";
 import type { ResourceKind } from "./resourceKind";
 import { withDatabase } from "./schema";
 
@@ -12,7 +12,7 @@ export interface PromotionGateInputs {
   /** sha256 over everything the release consists of. */
   readonly releaseDigest: string;
   readonly evidence: Evidence;
-  /** Whether a stack that has never served may take a release unproved: there is nothing to clone yet. */
+  /** Whether a database that no release was let in to may take one unproved: there is nothing to clone yet. */
   readonly bootstrap: boolean;
   readonly database: DatabaseAddress;
   /** A provider cannot tell a preview from an up: the program says it. */
@@ -20,7 +20,7 @@ export interface PromotionGateInputs {
 }
 
 const deadlineSeconds = 10;
-/** There as soon as a release has served people: a first release that failed has not made it. */
+/** There as long as a release serves people. */
 const publicService = "frontend";
 
 /**
@@ -30,38 +30,50 @@ const publicService = "frontend";
 export const promotionGate: ResourceKind<PromotionGateInputs, object> = {
   identify: ({ database }) => `${database.namespace}/promotion`,
   async check(inputs) {
+    const { release, database, isPreview } = inputs;
     try {
-      await ensurePromotable(inputs);
+      ensurePromotable(inputs, database.namespace, await readPast(database));
     } catch (error) {
-      if (error instanceof Refusal || !inputs.isPreview) throw error;
-      const reason = errorText(error);
-      console.log(`warning: whether release ${inputs.release} may pass is not known. ${reason}`);
+      if (error instanceof Refusal) throw error;
+      const unknown = error instanceof UserError ? unknownBecauseOf(release, error) : error;
+      if (!isPreview) throw unknown;
+      console.log(`warning: ${errorText(unknown)}`);
     }
   },
   reconcile: () => Promise.resolve({}),
   read: () => Promise.resolve({}),
 };
 
-async function ensurePromotable(inputs: PromotionGateInputs): Promise<void> {
-  const { release, releaseDigest, evidence, database } = inputs;
-  const { context, namespace } = database;
-  const served = await find(context, { kind: "Service", namespace, name: publicService });
-  if (served === undefined) {
-    if (inputs.bootstrap) return;
-    throw new Refusal(
-      `Release ${release} cannot be the first of ${namespace}: nothing has proved it.`,
-      ["There is no production yet that staging could clone."],
-      'set promotion to {"from": "' +
-        evidence.stack +
-        '", "bootstrap": true} for the first release',
-    );
-  }
-  const { accepted, fingerprint } = await withDatabase(
-    { database, deadlineSeconds },
-    async (client) => ({
-      accepted: await readAcceptances(client),
-      fingerprint: (await inspectSchema(client, [])).schemaFingerprint,
-    }),
+/**
+ * What there is of the database; undefined as long as it has no volume. That is what stays when
+ * everything else of a stack is destroyed, so it decides whether the journal has to be asked.
+ * @throws UserError when there is one and the journal cannot be asked
+ */
+async function readPast(database: DatabaseAddress): Promise<Past | undefined> {
+  const { context, namespace, app } = database;
+  const [claim, service] = await Promise.all([
+    // A production's claim is called like its server.
+    find(context, { kind: "PersistentVolumeClaim", namespace, name: app }),
+    find(context, { kind: "Service", namespace, name: publicService }),
+  ]);
+  const { phase = "Pending" } = claim?.status ?? {};
+  if (phase === "Pending") return undefined;
+  return withDatabase({ database, deadlineSeconds }, async (client) => {
+    const accepted = await readAcceptances(client);
+    const { unknownMigrations, schemaFingerprint } = await inspectSchema(client, []);
+    return {
+      accepted,
+      isMigrated: unknownMigrations.length > 0,
+      fingerprint: schemaFingerprint,
+      isServing: service !== undefined,
+    };
+  });
+}
+
+function unknownBecauseOf(release: string, { problem, details, next }: UserError): UserError {
+  return new UserError(
+    `Whether release ${release} may pass is not known.`,
+    [problem, ...details, "The release of a first up that failed may be tried again as it is."],
+    next,
   );
-  if (!accepted.includes(releaseDigest)) ensureProved(inputs, namespace, fingerprint);
 }

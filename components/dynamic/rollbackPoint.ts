@@ -13,10 +13,25 @@ export interface RollbackPointOutputs {
 export const rollbackPoint: ResourceKind<RollbackRequest, RollbackPointOutputs> = {
   identify: ({ namespace, claim }) => `${namespace}/${claim}/rollback-point`,
   async reconcile(inputs) {
-    const report = (line: string): void => {
-      console.log(`${inputs.namespace}/${inputs.claim}: ${line}`);
-    };
-    return { snapshot: await keepRollbackPoint(inputs, report) };
+    return { snapshot: await rollbackPointBefore(inputs) };
   },
   read: async (inputs) => ({ snapshot: (await findRollbackPoint(inputs)) ?? "" }),
 };
+
+const kept = new Map<string, Promise<string>>();
+
+/**
+ * Sees to it that there is a point to go back to before a change, once in this `up`: one that an
+ * earlier `up` took, which then failed, may be days old by now.
+ * @returns its name; empty while there was no data to go back to
+ */
+export function rollbackPointBefore(request: RollbackRequest): Promise<string> {
+  const { namespace, claim, change } = request;
+  const key = JSON.stringify([namespace, claim, change]);
+  const report = (line: string): void => {
+    console.log(`${namespace}/${claim}: ${line}`);
+  };
+  const point = kept.get(key) ?? keepRollbackPoint(request, report);
+  kept.set(key, point);
+  return point;
+}

@@ -4,7 +4,9 @@ import type { Migration } from "../../engine/files/migration";
 import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { keptSession } from "../../kube/keptSession";
 import { nameOf, type DatabaseAddress } from "../../kube/postgres";
+import type { RollbackRequest } from "../../kube/rollback";
 import { reportProgress } from "./progress";
+import { rollbackPointBefore } from "./rollbackPoint";
 
 /** What the resources of a schema have in common. */
 export interface SchemaInputs {
@@ -15,6 +17,8 @@ export interface SchemaInputs {
   readonly cloneId: string;
   /** Seconds to wait for a starting server, and for another run's lock. */
   readonly deadlineSeconds: number;
+  /** Where data is protected: what takes the point to go back to, if there is none of this change. */
+  readonly rollbackPoint?: RollbackRequest;
 }
 
 const applicationName = "stateful-cd migrations";
@@ -39,6 +43,7 @@ export async function applyThrough(
   through: string,
   more: Pick<ApplyOptions, "repeatables" | "onApplied" | "onProgress"> = {},
 ): Promise<string> {
+  if (inputs.rollbackPoint !== undefined) await rollbackPointBefore(inputs.rollbackPoint);
   const report = reportProgress(nameOf(inputs.database));
   const applied = await applyMigrations({
     ...runOptions(inputs),

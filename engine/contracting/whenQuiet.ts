@@ -23,6 +23,8 @@ export interface Ending extends MigrationRun {
   readonly gate: Gate;
   /** A session that may close logins, and read the statements of others. */
   readonly administrator: Client;
+  /** As in ContractOptions; may take minutes. */
+  readonly beforeEnding: () => Promise<void>;
 }
 
 /**
@@ -70,6 +72,9 @@ export async function contractWhenQuiet(
     work.onProgress({ event: "waiting", migration: migration.id, message });
     await sleep(wait.seconds * 1000);
   }
+  await work.beforeEnding();
+  const again = await whyOldReleaseIsThere(client, gate, migration);
+  if (again !== undefined) return stepBack(work, state, again);
   const oldRoles = rolesBefore(gate.oldRoles, migration);
   return contractMigration(work, state, { administrator, oldRoles });
 }

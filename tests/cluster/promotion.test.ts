@@ -34,8 +34,10 @@ async function writeReleases(): Promise<void> {
   );
   const first = await readFile(path.join(folder, "1.0.0.yaml"), "utf8");
   await writeFile(
-    path.join(folder, "1.0.0-first.yaml"),
-    first.replace("version: 1.0.0", "version: 1.0.0-first"),
+    path.join(folder, "1.0.0-other.yaml"),
+    first
+      .replace("version: 1.0.0", "version: 1.0.0-other")
+      .replace("bbq-frontend:1.0.0", "bbq-frontend:2.0.0"),
   );
   const release = await readFile(path.join(folder, "2.0.0.yaml"), "utf8");
   await writeFile(
@@ -108,14 +110,26 @@ describe("a change on its way to production", function () {
     );
   });
 
-  it("finds a production whose first release nobody had to prove, not even after another that failed", async () => {
-    await prod.setConfig({ release: "1.0.0-first" });
-    await killAt(prod, / credentials-secret created/);
+  it("finds a production whose first release nobody had to prove, at the second try: then no other one", async () => {
+    await killAt(prod, / database-server-claim created/);
     assertOk(await prod.run("cancel", "--yes"));
+    await prod.setConfig({ release: "1.0.0-other" });
+    const another = await prod.run(...up);
+    assert.notEqual(another.status, 0);
+    assertSaid(another, /Whether release 1\.0\.0-other may pass is not known\./);
     await prod.setConfig({ release: "1.0.0" });
     assertOk(await prod.run(...up));
     const { release, waiting } = await prod.outputs();
     assert.deepEqual({ release, waiting }, { release: "1.0.0", waiting: [] });
+  });
+
+  it("finds one that lets the file of a release go, and keeps its login", async () => {
+    await rm(path.join(folder, "1.0.0-other.yaml"));
+    assertOk(await prod.run(...up));
+    const { namespace } = prod;
+    const { core } = loadCluster(adminContext);
+    await core.readNamespacedSecret({ namespace, name: "backend-1-0-0-other" });
+    assert.deepEqual(await otherLogin(prod), [{ rolcanlogin: true }]);
   });
 
   it("is refused by production in the preview, before staging has passed it", async () => {
@@ -195,7 +209,9 @@ describe("a change on its way to production", function () {
 
   it("gives up the old columns once no page uses them, and nobody has lost a request or a write", async () => {
     load?.reload();
-    assertOk(await prod.run(...up));
+    const last = await prod.run(...up);
+    assertOk(last);
+    assertSaid(last, /bookkeeper-pro\/database: rollback point before-[0-9a-f]{12}-\d taken/);
     assert.deepEqual((await prod.outputs()).waiting, []);
     const address = await prod.database();
     assert.deepEqual(
@@ -207,6 +223,7 @@ describe("a change on its way to production", function () {
       ),
       [{ column_name: "_dropped_location" }, { column_name: "_dropped_warehouse_name" }],
     );
+    assert.deepEqual(await otherLogin(prod), [{ rolcanlogin: false }]);
     assert.ok(load);
     const { measured, history } = await load.stop();
     assert.deepEqual([measured.errors, measured.firstErrors], [0, []]);
@@ -241,6 +258,13 @@ describe("a change on its way to production", function () {
     assert.deepEqual([left, said], [[], []]);
   });
 });
+
+/** Whether one may log in as the release whose file is gone. */
+async function otherLogin(stack: TestStack): Promise<Record<string, unknown>[]> {
+  const role = "bookkeeper_app_1_0_0_other";
+  const sql = `select rolcanlogin from pg_roles where rolname = '${role}'`;
+  return query(await stack.database(), sql);
+}
 
 /** Kills an `up` with all its children when it prints this, or as soon after as a signal takes. */
 async function killAt(stack: TestStack, moment: RegExp): Promise<void> {

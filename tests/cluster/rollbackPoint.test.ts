@@ -15,13 +15,14 @@ describe("a rollback point", function () {
   this.timeout(120_000);
   const namespace = "bookkeeper-cl-rollback";
   const claim = { kind: "PersistentVolumeClaim", namespace, name: "data" } as const;
-  const keep = async (releaseDigest: string) => {
+  const keep = async (change: string, freshMinutes = 60) => {
     const inputs = {
       context,
       namespace,
       claim: "data",
-      releaseDigest,
+      change,
       keep: 3,
+      freshMinutes,
       deadlineSeconds: 30,
     };
     const { status, errors, outputs } = await runKind("rollbackPoint", "create", [inputs]);
@@ -42,7 +43,7 @@ describe("a rollback point", function () {
     assert.equal(await keep("sha256:1"), "");
   });
 
-  it("is taken once for a change, anew for every later one, and only the newest three are kept", async () => {
+  it("is taken once for a change, anew for every later one and when it is too old, and only the newest three are kept", async () => {
     await makeClaim(namespace, "data", "64Mi");
     await waitFor(context, claim, deadlineIn(30), "bound", (found) =>
       found?.status?.phase === "Bound" ? true : undefined,
@@ -56,6 +57,9 @@ describe("a rollback point", function () {
     assert.deepEqual(await names(), [first, second, third].sort());
     const fourth = await keep("sha256:2");
     assert.deepEqual(await names(), [second, third, fourth].sort());
+    const fifth = await keep("sha256:2", 0);
+    assert.equal(fifth, fourth.replace(/-4$/, "-5"));
+    assert.deepEqual(await names(), [third, fourth, fifth].sort());
     assert.deepEqual(await orphansInStorage(), []);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
+import { readContents } from "../../components/releaseContents";
 import { SchemaHistory } from "../../components/schemaHistory";
 import { chainDigest } from "../../engine/files/digest";
 import { loadMigrations } from "../../engine/files/migrationFolder";
@@ -17,21 +18,32 @@ interface Declared {
   readonly opts: pulumi.CustomResourceOptions;
 }
 
-/** Everything the program declares for a stack, with the options it is declared with. */
+/**
+ * Everything the program declares for a stack, with the options it is declared with.
+ * @param outputs those of every other stack
+ */
 async function declaredBy(
   stack: string,
   config: Record<string, string>,
   program: () => Promise<unknown> = deliver,
+  outputs: Record<string, unknown> = {},
 ): Promise<Declared[]> {
   const declared: Declared[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ inputs, name }) => ({ id: `${name}-id`, state: inputs as object }),
+      newResource: ({ inputs, name, type }) => {
+        const state: Record<string, unknown> = {
+          "pulumi:pulumi:StackReference": { outputs },
+          "pulumi-nodejs:dynamic/stateful-cd:RollbackPoint": { snapshot: "before-1" },
+        };
+        return { id: `${name}-id`, state: { ...(inputs as object), ...(state[type] ?? {}) } };
+      },
       call: ({ inputs }) => inputs as object,
     },
     "stateful-cd",
     stack,
     true,
+    "organization",
   );
   pulumi.runtime.setAllConfig(
     Object.fromEntries(Object.entries(config).map(([key, value]) => [`stateful-cd:${key}`, value])),
@@ -57,6 +69,20 @@ const config = {
   frontend: '{"replicas":2}',
   clone: "{}",
   contract: "{}",
+};
+
+/** What staging finds of production. */
+const production = {
+  release: "1.0.0",
+  releaseDigest: "sha256:1",
+  verdict: "passed",
+  namespace: "bookkeeper-prod",
+  claim: "database",
+  serverImage: "localhost/postgres:17.9",
+  database: {},
+  schemaFingerprint: "sha256:2",
+  schemaFingerprintBefore: "",
+  schemaFingerprintContracted: "sha256:2",
 };
 
 describe("the program", function () {
@@ -87,19 +113,27 @@ describe("the program", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("protects what production cannot lose: namespace, volume, server, database and passwords", async () => {
+  it("protects what production cannot lose: namespace, volume, server, database and its passwords", async () => {
     const declared = await declaredBy("prod", config);
     const kept = declared.filter(({ opts }) => opts.protect).map(({ type }) => type);
     assert.deepEqual(kept.sort(), [
       "kubernetes:apps/v1:StatefulSet",
       "kubernetes:core/v1:Namespace",
       "kubernetes:core/v1:PersistentVolumeClaim",
-      // The superuser's password, and one for each release.
-      "kubernetes:core/v1:Secret",
-      "kubernetes:core/v1:Secret",
       "kubernetes:core/v1:Secret",
       "postgresql:index/database:Database",
     ]);
+  });
+
+  it("lets go of the logins of releases whose files are gone, and leaves them as they are", async () => {
+    const declared = await declaredBy("prod", config);
+    const logins = declared.filter(({ name }) => /^database-login-[^-]+$/.test(name));
+    const roles = declared.filter(({ name }) => name.startsWith("database-roles-login-"));
+    for (const { opts } of [...logins, ...roles]) {
+      // Of a component's options Pulumi's engine hands this one on to what is in it.
+      assert.deepEqual([opts.protect, opts.retainOnDelete], [undefined, true]);
+    }
+    assert.deepEqual([logins.length, roles.length], [2, 2]);
   });
 
   it("protects nothing where the stack says so", async () => {
@@ -144,6 +178,52 @@ describe("the program", function () {
     assert.deepEqual(
       urns.map((urn) => urn.split("::").at(-1)),
       ["schema-baseline"],
+    );
+  });
+
+  it("can take a rollback point before each change of protected data, named after the change", async () => {
+    const changing = /dynamic\/stateful-cd:(SchemaBaseline|Migration|Contract)$/;
+    const pointsIn = async (stack: string, changes: Record<string, string>) => {
+      const declared = await declaredBy(stack, { ...config, ...changes });
+      const props = declared.filter(({ type }) => changing.test(type)).map(({ props }) => props);
+      return Promise.all(props.map(({ rollbackPoint }) => valueOf(rollbackPoint)));
+    };
+    const { releaseDigest } = await readContents(loadRelease("releases", "1.0.0"));
+    const point = {
+      context: "nowhere",
+      namespace: "bookkeeper-prod",
+      claim: "database",
+      change: releaseDigest,
+      snapshotClass: undefined,
+      keep: 3,
+      freshMinutes: 60,
+      deadlineSeconds: 120,
+    };
+    assert.deepEqual(await pointsIn("prod", {}), [point, point, point]);
+    const none = [undefined, undefined, undefined];
+    assert.deepEqual(await pointsIn("dev", { protectData: "false" }), none);
+  });
+
+  it("gives servers, clone and snapshots the time that the stack says they need", async () => {
+    const database = '{"storage":"4Gi","cpu":"250m","memory":"512Mi","deadlineSeconds":900}';
+    const slow = { ...config, database };
+    const clone = { protectData: "false", source: "prod", clone: '{"allowUnmasked":true}' };
+    const declared = [
+      ...(await declaredBy("prod", slow)),
+      ...(await declaredBy("staging", { ...slow, ...clone }, deliver, production)),
+    ];
+    const waiting = declared.filter(({ type }) =>
+      /dynamic\/stateful-cd:(ServerReady|RollbackPoint|MaskedSnapshot)$/.test(type),
+    );
+    assert.deepEqual(
+      waiting.map(({ name, props }) => [name, props.deadlineSeconds]),
+      [
+        ["database-server-ready", 900],
+        ["rollback-point", 900],
+        ["clone-masked", 900],
+        ["clone-control-server-ready", 900],
+        ["database-server-ready", 900],
+      ],
     );
   });
 
@@ -234,6 +314,58 @@ describe("the program", function () {
     }
   });
 
+  it("lets pods be reached by those who need them alone, and the clone that nothing touches by none", async () => {
+    const clone = '{"allowUnmasked":true}';
+    const staging = { ...config, protectData: "false", source: "prod", clone };
+    const declared = await declaredBy("staging", staging, deliver, production);
+    const policies = declared.filter(({ type }) => type.endsWith(":NetworkPolicy"));
+    const pods = (app: string, release?: string) => ({
+      podSelector: {
+        matchLabels: {
+          "app.kubernetes.io/name": app,
+          ...(release === undefined ? {} : { "app.kubernetes.io/version": release }),
+        },
+      },
+    });
+    const policyTypes = ["Ingress", "Egress"];
+    const dns = [
+      { protocol: "UDP", port: 53 },
+      { protocol: "TCP", port: 53 },
+    ];
+    const system = { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } };
+    assert.deepEqual(Object.fromEntries(policies.map(({ name, props }) => [name, props.spec])), {
+      "environment-default-traffic": {
+        podSelector: {},
+        policyTypes,
+        egress: [{ to: [{ namespaceSelector: system }], ports: dns }],
+      },
+      "clone-control-server-traffic": {
+        ...{ ...pods("control"), policyTypes },
+        ...{ ingress: [], egress: [] },
+      },
+      "database-server-traffic": {
+        ...{ ...pods("database"), policyTypes },
+        ingress: [{ from: [pods("pooler")], ports: [{ port: 5432 }] }],
+        egress: [],
+      },
+      "database-pooler-traffic": {
+        ...{ ...pods("pooler"), policyTypes },
+        ingress: [{ from: [pods("backend")], ports: [{ port: 5432 }] }],
+        egress: [{ to: [pods("database")] }],
+      },
+      "backend-1.0.0-traffic": {
+        ...{ ...pods("backend", "1.0.0"), policyTypes },
+        ingress: [{ from: [pods("frontend")], ports: [{ port: 8080 }] }],
+        egress: [{ to: [pods("pooler")] }],
+      },
+      "frontend-1.0.0-traffic": {
+        ...{ ...pods("frontend", "1.0.0"), policyTypes },
+        ingress: [{ ports: [{ port: 8080 }] }],
+        egress: [{ to: [pods("backend")] }],
+      },
+    });
+  });
+
   it("refuses a context that the kubeconfig does not have, and names those it has", async () => {
     await assert.rejects(
       declaredBy("prod", { ...config, cluster: '{"context":"elsewhere"}' }),
@@ -247,6 +379,10 @@ describe("the program", function () {
     );
   });
 });
+
+function valueOf(input: unknown): Promise<unknown> {
+  return (pulumi.output(input) as unknown as { promise(): Promise<unknown> }).promise();
+}
 
 /** What an output of Pulumi's knows beyond its declared type. */
 interface Dependent {
