@@ -77,6 +77,13 @@ function whereOf(
   return [`${place} (statement ${statement.number} of ${of})`, ...lines];
 }
 
+/**
+ * A crash of the server may lose the file, together with its journal row: the next run does it again.
+ * Whatever commits afterwards on any session, the end of the run at the latest, makes it durable, so
+ * that a hundred small files wait for the disk once.
+ */
+const durableLater = "SET LOCAL synchronous_commit = off";
+
 interface Once {
   readonly of: number;
   readonly record: () => Promise<void>;
@@ -92,7 +99,7 @@ async function runOnce(
 ): Promise<void> {
   const { client } = run.session;
   const begin = segment.begin ?? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-  const settings = `${locks.settings}; SET LOCAL client_connection_check_interval = 1000`;
+  const settings = `${locks.settings}; SET LOCAL client_connection_check_interval = 1000; ${durableLater}`;
   const last = segment.statements.at(-1);
   let current = segment.statements[0];
   try {
