@@ -29,6 +29,11 @@ export interface ContractOptions extends RunOptions {
    * `connect` has to do.
    */
   readonly administrator?: Connect;
+  /**
+   * Contracts although pg_stat_statements cannot be read, so that nothing tells who still reads an old
+   * column; for those who know it otherwise.
+   */
+  readonly withoutStatements?: boolean;
   /** How long nothing may have used the old shape; 2 s. */
   readonly soakSeconds?: number;
   /** How long the old columns are kept after contract, under their other name; 7 days. */
@@ -87,8 +92,14 @@ async function whyNothingBegins(
 }
 
 function gateOf({ oldRoles, askOutside, soakSeconds = 2, ...options }: ContractOptions): Gate {
-  const { onProgress = () => undefined } = options;
-  return { oldRoles, soakSeconds, onProgress, ...(askOutside === undefined ? {} : { askOutside }) };
+  const { onProgress = () => undefined, withoutStatements = false } = options;
+  return {
+    oldRoles,
+    soakSeconds,
+    withoutStatements,
+    onProgress,
+    ...(askOutside === undefined ? {} : { askOutside }),
+  };
 }
 
 function keepDaysOf({ keepDays = 7 }: ContractOptions): number {
