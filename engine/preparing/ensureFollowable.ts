@@ -19,6 +19,7 @@ export async function ensureFollowable(
   client: Client,
   pending: readonly Migration[],
 ): Promise<void> {
+  if (pending.every((migration) => syncOf(migration) === undefined)) return;
   const words = new Set<string>();
   const mistakes: string[] = [];
   for (const migration of pending) {
