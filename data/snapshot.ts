@@ -27,7 +27,10 @@ export async function withSnapshot<T>(client: Client, work: () => Promise<T>): P
     const calls = Object.entries(settings).map(([name, value]) => {
       return `set_config('${name}', '${value}', true)`;
     });
-    await client.query(`SELECT ${calls.join(", ")}`);
+    // A parameter since PostgreSQL 17 only.
+    const timeout = `CASE WHEN current_setting('server_version_num')::int >= 170000
+                          THEN set_config('transaction_timeout', '0', true) END`;
+    await client.query(`SELECT ${calls.join(", ")}, ${timeout}`);
     return await work();
   } finally {
     // Nothing was written. A connection that is gone has rolled back already, and its error matters.

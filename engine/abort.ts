@@ -4,7 +4,7 @@ import { endingOf } from "./contracting/endingFile";
 import type { MigrationRun } from "./journal/fileContext";
 import { blamedIn, dropOf } from "./journal/blamedRepeatables";
 import type { Journal, MigrationState } from "./journal/journal";
-import { advance, forgetWork, withJournalTransaction } from "./journal/journalWriter";
+import { advance, forgetWork, sessionsPath, withJournalTransaction } from "./journal/journalWriter";
 import { compareNumbers } from "./files/migrationName";
 import type { Migration } from "./files/migration";
 import { StillBlocked } from "./locks/stillBlocked";
@@ -62,7 +62,7 @@ async function isAbortNeeded({ migration, state, journal, session }: Standing): 
 
 async function takeBack(work: MigrationRun, { journal, state }: Standing): Promise<void> {
   const { run, migration, onProgress } = work;
-  const { client, facts } = run.session;
+  const { client } = run.session;
   const { id, files } = migration;
   const applied = journal?.migrations.get(id);
   const file = files.find(({ phase }) => phase === "abort");
@@ -78,7 +78,7 @@ async function takeBack(work: MigrationRun, { journal, state }: Standing): Promi
     remains.tables.length === 0
       ? []
       : [`LOCK TABLE ${remains.tables.join(", ")} IN ACCESS EXCLUSIVE MODE`];
-  const path = `SELECT set_config('search_path', ${client.escapeLiteral(facts.searchPath)}, true)`;
+  const path = sessionsPath(run.session);
   const back = "SET LOCAL search_path = pg_catalog, pg_temp";
   const ending = await endingOf(work, file);
   try {

@@ -11,11 +11,11 @@ import { ensureWritable, resetSession, type Session, withSession } from "./sessi
 import { auditReport, type Finding, findingOf } from "./backfill/audit";
 import type { AuditCheck } from "./backfill/tableChecks";
 import type { LiveSync } from "./sync/liveSync";
-import { mend } from "./backfill/mend";
+import { repair } from "./backfill/repair";
 import { planSync } from "./preparing/planSync";
 
 export interface AuditOptions extends ApplyOptions {
-  /** Sets right what was written past the triggers; the old side decides. */
+  /** Puts back triggers that are gone, and sets right what was written past them; the old side decides. */
   readonly repair: boolean;
 }
 
@@ -36,14 +36,14 @@ export interface AuditedMigration {
  * @throws UserError for another history, or rows that others hold while they are to be repaired
  */
 export async function auditMigrations(options: AuditOptions): Promise<AuditedMigration[]> {
-  const { connect, migrations, through, repair } = options;
+  const { connect, migrations, through } = options;
   const wanted = through === undefined ? [...migrations] : throughMigration(migrations, through);
   return withSession(connect, async (session) => {
     const journal = session.facts.journalExists ? await readJournal(session.client) : undefined;
     await ensureSameHistory(session.client, migrations, journal);
     const synced = wanted.filter((migration) => isInStep(migration, journal));
     if (synced.length === 0) return [];
-    if (repair) return repairThem(session, options, synced);
+    if (options.repair) return repairThem(session, options, synced);
     const found: AuditedMigration[] = [];
     for (const migration of synced) {
       const live = await planSync(session.client, migration);
@@ -93,7 +93,9 @@ async function repairThem(
         await resetSession(session);
         const live = await planSync(session.client, migration);
         if (live === undefined) continue;
-        const repaired = await mend({ run, lock, connect, migration, onProgress, deadlines }, live);
+        const work = { run, lock, connect, migration, onProgress, deadlines };
+        const repaired = await repair(work, live);
+        await resetSession(session);
         found.push(await audited(session.client, migration, live, repaired));
       }
     } catch (error) {

@@ -34,6 +34,11 @@ export interface ContractOptions extends RunOptions {
    * columns are where they were. Not called by a run that only waits, or has nothing to do.
    */
   readonly beforeEnding?: Ending["beforeEnding"];
+  /**
+   * Contracts although pg_stat_statements cannot be read, so that nothing tells who still reads an old
+   * column; for those who know it otherwise.
+   */
+  readonly withoutStatements?: boolean;
   /** How long nothing may have used the old shape; 2 s. */
   readonly soakSeconds?: number;
   /** How long the old columns are kept after contract, under their other name; 7 days. */
@@ -92,8 +97,14 @@ async function whyNothingBegins(
 }
 
 function gateOf({ oldRoles, askOutside, soakSeconds = 2, ...options }: ContractOptions): Gate {
-  const { onProgress = () => undefined } = options;
-  return { oldRoles, soakSeconds, onProgress, ...(askOutside === undefined ? {} : { askOutside }) };
+  const { onProgress = () => undefined, withoutStatements = false } = options;
+  return {
+    oldRoles,
+    soakSeconds,
+    withoutStatements,
+    onProgress,
+    ...(askOutside === undefined ? {} : { askOutside }),
+  };
 }
 
 function keepDaysOf({ keepDays = 7 }: ContractOptions): number {

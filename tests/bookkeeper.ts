@@ -120,6 +120,7 @@ export async function contractDatabase({ connect }: Database): Promise<void> {
     migrations,
     oldRoles: [],
     soakSeconds: 0,
+    withoutStatements: true,
   });
   assert.deepEqual(waiting, []);
 }

@@ -40,9 +40,14 @@ export function useEngine() {
     apply,
     /** The message that `apply` fails with; its paths begin with `migrations`. */
     refusal: (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder),
-    /** Without old logins and without a soak time. */
+    /** Without old logins, without a soak time, and in a database without pg_stat_statements. */
     contract: async (options: Partial<ContractOptions> = {}) =>
-      contractMigrations({ oldRoles: [], soakSeconds: 0, ...(await filledIn(options)) }),
+      contractMigrations({
+        oldRoles: [],
+        soakSeconds: 0,
+        withoutStatements: true,
+        ...(await filledIn(options)),
+      }),
     abort: async (id: string, options: Partial<RunOptions> = {}) =>
       abortMigration({ ...(await filledIn(options)), id }),
     undo: async (id: string, options: Partial<RunOptions> = {}) =>

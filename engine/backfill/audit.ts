@@ -10,6 +10,8 @@ export interface Finding {
   readonly problem: string;
   /** The first rows, a line each: the key, then the values. */
   readonly rows: readonly string[];
+  /** What sets it right, for people. */
+  readonly way: string;
 }
 
 const shownRows = 20;
@@ -38,13 +40,16 @@ export function auditReport(client: Client, live: LiveSync): Promise<AuditCheck[
   ]);
 }
 
-export function findingOf({ what, rows }: AuditCheck): Finding {
-  return { problem: what, rows };
+export function findingOf({ what, rows, way = "" }: AuditCheck): Finding {
+  return { problem: what, rows, way };
 }
 
 async function syncChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
-  const checks = await partChecks(client, live);
-  for (const { problem, query } of live.audits) {
+  const checks = [
+    ...(await constraintChecks(client, live)),
+    ...(await triggerChecks(client, live)),
+  ];
+  for (const { problem, query, way } of live.audits) {
     const { rows } = await client.query<{ key: string[]; shown: Record<string, unknown> }>(
       `${query} LIMIT ${shownRows + 1}`,
     );
@@ -56,6 +61,7 @@ async function syncChecks(client: Client, live: LiveSync): Promise<AuditCheck[]>
         .slice(0, shownRows)
         .map(({ key, shown }) => lineOf(live, key, shown))
         .map((line) => printable(line).slice(0, 300)),
+      ...(rows.length === 0 ? {} : { way }),
     });
   }
   return checks;
@@ -80,8 +86,8 @@ function lineOf({ table }: LiveSync, key: string[], shown: Record<string, unknow
   return `${names.join(", ")}: ${JSON.stringify(shown)}`;
 }
 
-/** What keeps the two sides in step is there, and at work. */
-async function partChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
+/** The constraints that keep the two sides in step are there, and hold for every row. */
+export async function constraintChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
   const checks: AuditCheck[] = [];
   for (const { table, name } of live.constraints) {
     const { rowCount } = await client.query(
@@ -95,6 +101,12 @@ async function partChecks(client: Client, live: LiveSync): Promise<AuditCheck[]>
         : ok(`The constraint ${name} of ${table} is valid`),
     );
   }
+  return checks;
+}
+
+/** The triggers are there, and at work. */
+export async function triggerChecks(client: Client, live: LiveSync): Promise<AuditCheck[]> {
+  const checks: AuditCheck[] = [];
   for (const { table, name } of live.triggers) {
     const { rowCount } = await client.query(
       "SELECT FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = $2 AND tgenabled IN ('O', 'A')",
@@ -114,5 +126,6 @@ function ok(what: string): AuditCheck {
 }
 
 function wrong(what: string): AuditCheck {
-  return { verdict: "wrong", what, rows: [] };
+  const way = "npm run migrations -- audit --repair puts it back";
+  return { verdict: "wrong", what, rows: [], way };
 }

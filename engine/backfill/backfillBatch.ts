@@ -1,7 +1,7 @@
 import { UserError } from "../../userError";
 import { type BackfillCursor, type KeyValues, moveCursor } from "./backfillCursor";
 import type { MigrationRun } from "../journal/fileContext";
-import { withJournalTransaction } from "../journal/journalWriter";
+import { sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import { setFilling } from "../sync/syncNames";
 import { fillRange } from "./untouched";
@@ -48,24 +48,20 @@ export async function runBatch(
   let longest = 0;
   for (let stripe = 1; stripe <= stripes; stripe++) {
     const started = Date.now();
-    await withJournalTransaction(
-      run,
-      async () => {
-        if (stripe === 1) {
-          moved = await nextOf(client, live, cursor, after, size);
-          const key = keyRow(live, (name) => client.escapeIdentifier(name));
-          const upper = moved.position ?? [];
-          if (upper.length > 0) range = `${after}${key} <= ${literalOf(live, upper, quote)}`;
-        }
-        if (range !== "") {
-          const part =
-            stripe === stripes ? "" : ` AND (t.ctid::text::point)[1]::int % ${stripes} = ${stripe}`;
-          await fillRange(client, live, `${range}${part}`, skipLocked);
-        }
-        await moveCursor(run, migration.id, stripe === stripes ? moved : cursor);
-      },
-      settings,
-    );
+    await withJournalTransaction(run, async () => {
+      if (stripe === 1) {
+        moved = await nextOf(client, live, cursor, after, size);
+        const key = keyRow(live, (name) => client.escapeIdentifier(name));
+        const upper = moved.position ?? [];
+        if (upper.length > 0) range = `${after}${key} <= ${literalOf(live, upper, quote)}`;
+      }
+      if (range !== "") {
+        const part =
+          stripe === stripes ? "" : ` AND (t.ctid::text::point)[1]::int % ${stripes} = ${stripe}`;
+        await fillRange(client, live, `${range}${part}`, skipLocked);
+      }
+      await moveCursor(run, migration.id, stripe === stripes ? moved : cursor);
+    }, [...settings, sessionsPath(run.session)]);
     longest = Math.max(longest, Date.now() - started);
   }
   return { cursor: moved, longest };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { rowLockMilliseconds } from "./backfillBatch";
 import type { KeyValues } from "./backfillCursor";
-import { fencedWrite, withJournalTransaction } from "../journal/journalWriter";
+import { fencedWrite, sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { MigrationRun } from "../journal/fileContext";
 import { keyColumns, keyOf, type LiveSync } from "../sync/liveSync";
 import { setFilling } from "../sync/syncNames";
@@ -18,24 +18,31 @@ const retryMilliseconds = 200;
 /** How long it waits once more to see for whom. */
 const lookingMilliseconds = 400;
 
+/** What a mending has done. */
+export interface Mended {
+  /** Rows that were set right. */
+  readonly rows: number;
+  /** Rows that disagree still, although all of them were written and nobody held any. */
+  readonly helpless: number;
+}
+
 /**
  * Sets right every row that disagrees: one that the backfill went round because somebody held it,
  * one that a rename passed by, one that was written past the triggers. The old side decides. Reads
  * the table once where little is wrong.
- * @returns how many rows were changed
  */
-export async function mend(work: MigrationRun, live: LiveSync): Promise<number> {
+export async function mend(work: MigrationRun, live: LiveSync): Promise<Mended> {
   let mended = 0;
   for (;;) {
     const keys = await keysOfWrong(work, live);
-    if (keys.length === 0) return mended;
+    if (keys.length === 0) return { rows: mended, helpless: 0 };
     let helpless = 0;
     for (let at = 0; at < keys.length; at += batchRows) {
       helpless += await mendRows(work, live, keys.slice(at, at + batchRows));
     }
     mended += keys.length - helpless;
     // The audit tells of rows that no writing sets right; they would be found for ever.
-    if (keys.length < mostKeys || helpless > 0) return mended;
+    if (keys.length < mostKeys || helpless > 0) return { rows: mended, helpless };
   }
 }
 
@@ -63,7 +70,10 @@ async function mendRows(
   }
 }
 
-/** Those that nobody holds. A deadlock or a wait is no failure: they come again. */
+/**
+ * Those that nobody holds. A deadlock or a wait is no failure: they come again.
+ * @returns how many were free; a trigger may have kept the value of any
+ */
 async function mendFree(
   { run, migration }: MigrationRun,
   live: LiveSync,
@@ -79,21 +89,25 @@ async function mendFree(
   const settings = [
     `SET LOCAL lock_timeout = ${rowLockMilliseconds}`,
     ...(isFilling ? [setFilling] : []),
+    sessionsPath(run.session),
   ];
   try {
     return await withJournalTransaction(
       run,
       async () => {
-        const { rowCount } = await client.query(
-          `WITH free AS MATERIALIZED (${free}) UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
-            WHERE (${keyColumns(live.table, "t", quote)}) = (${keyColumns(live.table, "free", quote)})`,
+        const { rows } = await client.query<{ count: number }>(
+          `WITH free AS MATERIALIZED (${free}),
+           written AS (
+             UPDATE ${live.table.sql} t SET ${set.join(", ")} FROM free
+              WHERE (${keyColumns(live.table, "t", quote)}) = (${keyColumns(live.table, "free", quote)}))
+           SELECT count(*)::int AS count FROM free`,
         );
         await fencedWrite(
           run,
           "UPDATE stateful_cd.migrations SET changed_at = changed_at FROM fence WHERE id = $2",
           [migration.id],
         );
-        return rowCount ?? 0;
+        return rows[0]?.count ?? 0;
       },
       settings,
     );
@@ -131,6 +145,15 @@ function among(client: Client, { table }: LiveSync, keys: readonly KeyValues[]):
       .join(", ");
   const columns = keyColumns(table, "t", (name) => client.escapeIdentifier(name));
   return `(${columns}) IN (${keys.map((key) => `(${one(key)})`).join(", ")})`;
+}
+
+/** Who has to have taken back what was written into rows that nobody held; no line where none were. */
+export function whoTakesBack({ table }: LiveSync, helpless: number): string[] {
+  const { updateTriggers } = table;
+  if (helpless === 0 || updateTriggers.length === 0) return [];
+  return [
+    `Rows that were written, and disagree still: ${helpless}. A trigger that sees each row first may take that back: ${updateTriggers.join(", ")}.`,
+  ];
 }
 
 async function heldRows(

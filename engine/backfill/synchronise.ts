@@ -12,10 +12,10 @@ import { planSync, trySync } from "../preparing/planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
 import { together } from "../session/together";
-import { mend } from "./mend";
+import { mend, type Mended, whoTakesBack } from "./mend";
 import { explainSyncError } from "../sync/syncError";
 import { buildIndexes } from "../sync/syncIndexes";
-import { RowsTouched } from "./untouched";
+import { RowsTouched, whenFilling } from "./untouched";
 import { addConstraint, inShortLocks, validateConstraint } from "../sync/syncDdl";
 
 /**
@@ -35,9 +35,9 @@ export async function synchronise(work: MigrationRun, state: MigrationState): Pr
       advance(run, migration.id, "backfilling", "backfilled"),
     );
   }
-  await settle(work, live);
+  const { helpless } = await settle(work, live);
   const [finding] = await audit(client, live);
-  if (finding !== undefined) throw await block(work, "backfilled", finding, live);
+  if (finding !== undefined) throw await block(work, finding, live, helpless);
   await verify(run, migration, "backfilled");
 }
 
@@ -95,7 +95,7 @@ async function ensureCallable(client: Client, { migration }: MigrationRun, live:
  * What needs the rows to be filled, or is cheaper then: indexes, the foreign key, under which the
  * rows that were left or passed by are mended, and the list of those that do not convert.
  */
-async function settle(work: MigrationRun, live: LiveSync): Promise<void> {
+async function settle(work: MigrationRun, live: LiveSync): Promise<Mended> {
   const { run, migration } = work;
   await buildIndexes(work, live.laterIndexes);
   for (const constraint of live.constraints) await addConstraint(work, live, constraint);
@@ -107,8 +107,10 @@ async function settle(work: MigrationRun, live: LiveSync): Promise<void> {
   const tell = (message: string): void => {
     work.onProgress({ event: "backfill", migration: migration.id, message });
   };
-  if (mended > 0) tell(`rows that others had held or passed by, now filled: ${mended}`);
+  const { rows } = mended;
+  if (rows > 0) tell(`rows that others had held or passed by, now filled: ${rows}`);
   if (count > 0) tell(`rows that do not convert: ${count}, listed in stateful_cd.rejects`);
+  return mended;
 }
 
 /** So that sync.yaml may be edited. */
@@ -123,15 +125,22 @@ async function blockTouched({ run, migration }: MigrationRun, error: unknown): P
 
 async function block(
   { run, migration }: MigrationRun,
-  from: "backfilled",
   { problem, rows }: Finding,
   live: LiveSync,
+  helpless: number,
 ): Promise<UserError> {
-  await withJournalTransaction(run, () => advance(run, migration.id, from, "blocked", problem));
+  await withJournalTransaction(run, () =>
+    advance(run, migration.id, "backfilled", "blocked", problem),
+  );
+  const takenBack = whoTakesBack(live, helpless);
+  const remedy =
+    takenBack.length === 0
+      ? remedyOf(live)
+      : `let the trigger do nothing WHEN (${whenFilling}), or ${remedyOf(live)}`;
   return new UserError(
     `Migration ${migration.id} is blocked: ${problem}.`,
-    rows,
-    `${remedyOf(live)}; then run the same command again`,
+    [...rows, ...takenBack],
+    `${remedy}; then run the same command again`,
   );
 }
 

@@ -8,6 +8,8 @@ export interface AuditCheck {
   /** For people, a sentence without its full stop. */
   readonly what: string;
   readonly rows: readonly string[];
+  /** Of what is wrong: what sets it right. */
+  readonly way?: string;
 }
 
 interface SequenceUse {
@@ -45,6 +47,7 @@ export async function sequenceChecks(client: Client, live: LiveSync): Promise<Au
       verdict: bad ? "wrong" : "ok",
       what: `The sequence ${shown} gives ${next} next, and ${place} holds ${passed ?? "nothing"}`,
       rows: [],
+      ...(bad ? { way: `SELECT setval('${sequence}', ${passed ?? ""})` } : {}),
     });
   }
   return checks;

@@ -6,6 +6,9 @@ import { keyColumns, type LiveSync } from "../sync/liveSync";
 /** Filling a row has changed more of it than sync.yaml says: a trigger of the application has. */
 export class RowsTouched extends UserError {}
 
+/** The condition under which a trigger of the application is to leave a fill alone. */
+export const whenFilling = "current_setting('stateful_cd.filling', true) = 'on'";
+
 interface TouchedRow {
   key: string[];
   before: Record<string, unknown>;
@@ -73,6 +76,6 @@ function touchedBy({ table }: LiveSync, rows: readonly TouchedRow[]): RowsTouche
       ...changes.map(({ line }) => line),
       `Triggers that see each row first: ${table.updateTriggers.join(", ")}.`,
     ],
-    `write touches: [${columns.join(", ")}] into sync.yaml if that may be, or let the trigger do nothing WHEN (current_setting('stateful_cd.filling', true) = 'on'); then run the same command again`,
+    `write touches: [${columns.join(", ")}] into sync.yaml if that may be, or let the trigger do nothing WHEN (${whenFilling}); then run the same command again`,
   );
 }

@@ -12,6 +12,7 @@ export interface Arguments {
   readonly through: string | undefined;
   readonly oldRoles: readonly string[];
   readonly repair: boolean;
+  readonly withoutStatements: boolean;
   readonly soakSeconds: number | undefined;
   readonly keepDays: number | undefined;
   readonly json: boolean;
@@ -34,7 +35,8 @@ Options
   --folder FOLDER      the migrations (default: migrations)
   --through ID         the last migration to look at; repeatable files come after the last of all
   --old-role ROLE      for contract: the login of a release that knows only the old shape; repeatable
-  --repair             for audit: set right what was written past the triggers, by the old columns
+  --repair             for audit: put triggers back, and set right by the old columns what was written past them
+  --without-statements for contract: go on where pg_stat_statements cannot tell who reads the old columns
   --soak SECONDS       for contract: how long nothing may have used the old shape (default: 2)
   --keep-days DAYS     for contract: drop what was archived longer ago (default: 7)
   --json               one JSON document on standard output
@@ -87,6 +89,7 @@ export function readArguments(argv: readonly string[]): Arguments | "help" {
     folder: values.folder ?? "migrations",
     through: values.through,
     repair: values.repair ?? false,
+    withoutStatements: values["without-statements"] ?? false,
     json: values.json ?? false,
   };
 }
@@ -120,6 +123,7 @@ const options = {
     through: { type: "string" },
     "old-role": { type: "string", multiple: true },
     repair: { type: "boolean" },
+    "without-statements": { type: "boolean" },
     soak: { type: "string" },
     "keep-days": { type: "string" },
     json: { type: "boolean" },

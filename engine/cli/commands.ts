@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { abortMigration } from "../abort";
 import { applyMigrations } from "../apply";
-import { auditMigrations } from "../audit";
+import { type AuditedMigration, auditMigrations } from "../audit";
 import { contractMigrations } from "../contract";
 import type { Migration } from "../files/migration";
 import type { Repeatable } from "../files/repeatable";
@@ -32,6 +32,7 @@ export interface CommandContext {
   readonly id?: string;
   readonly oldRoles: readonly string[];
   readonly repair: boolean;
+  readonly withoutStatements: boolean;
   readonly soakSeconds?: number;
   readonly keepDays?: number;
   readonly applicationName: string;
@@ -83,7 +84,8 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     run: async (context) => {
       const audited = await auditMigrations(context);
       const ok = audited.every(({ findings }) => findings.length === 0);
-      return { json: { migrations: audited }, lines: auditLines(audited), ok };
+      const lines = [...auditLines(audited), ...waysIn(audited)];
+      return { json: { migrations: audited }, lines, ok };
     },
   },
   contract: {
@@ -131,6 +133,12 @@ export const commands: Readonly<Record<CommandName, Command>> = {
 
 export function isCommand(name: string | undefined): name is CommandName {
   return names.some((known) => known === name);
+}
+
+/** What sets right all that an audit has found, as the next step; no line where nothing is wrong. */
+function waysIn(audited: readonly AuditedMigration[]): string[] {
+  const ways = new Set(audited.flatMap(({ findings }) => findings.map(({ way }) => way)));
+  return ways.size === 0 ? [] : [`Next: ${[...ways].join("; ")}`];
 }
 
 function planOf({ connect, migrations, through, repeatables }: CommandContext) {

@@ -27,7 +27,7 @@ async function connectTo(connectionString: string | undefined): Promise<Client> 
 }
 
 async function run(given: Arguments, write: (line: string) => void): Promise<boolean> {
-  const { id, through, oldRoles, repair, soakSeconds, keepDays } = given;
+  const { id, through, oldRoles, repair, withoutStatements, soakSeconds, keepDays } = given;
   const { json, lines, ok } = await commands[given.command].run({
     connect: () => connectTo(given.connection),
     folder: given.folder,
@@ -35,6 +35,7 @@ async function run(given: Arguments, write: (line: string) => void): Promise<boo
     repeatables: readRepeatables(given.folder),
     oldRoles,
     repair,
+    withoutStatements,
     applicationName: "stateful-cd migrations",
     onProgress: (progress) => {
       if (!given.json) write(progressLine(progress));
@@ -53,6 +54,11 @@ function progressLine({ migration, message }: Progress): string {
   return migration === undefined ? message : `${migration}: ${message}`;
 }
 
+/** What a program reads where a command has no result. */
+function errorDocument({ message, problem, details, next }: UserError) {
+  return { message, problem, details, next };
+}
+
 /** @returns the process's exit code */
 async function main(argv: readonly string[]): Promise<number> {
   const write = (line: string): void => {
@@ -68,6 +74,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     process.stderr.write(`${error.message}\n`);
+    if (argv.includes("--json")) write(JSON.stringify({ error: errorDocument(error) }));
     return error instanceof UsageError ? exitCode.usage : exitCode.failure;
   }
 }

@@ -7,6 +7,7 @@ import { type BegunRewrite, findRewrite, undoOf } from "../journal/rewrites";
 import { parse, parseTrees } from "../sql/parser";
 import { excerpt, headOf } from "../sql/sourceText";
 import { takeBackAll } from "../sql/takeBack";
+import { goesWithNewColumns } from "./newColumns";
 
 /**
  * What takes back the part of expand.sql that was applied, derived from its statements, the last one
@@ -27,7 +28,11 @@ export async function takeBackExpand(
   const done = Math.max(0, ...steps.filter(isDone).map((step) => step.lastStatement));
   const running = steps.find((step) => !isDone(step))?.firstStatement;
   const begun = await halfDone(client, migration, running);
-  const ways = takeBackAll(await parseTrees(text));
+  const trees = await parseTrees(text);
+  const ways = takeBackAll(trees).map((way, index) => {
+    const tree = trees[index];
+    return way ?? (tree && goesWithNewColumns(tree, trees) ? [] : undefined);
+  });
   const statements: string[] = [];
   const unknown: string[] = [];
   for (const statement of parsed.statements) {

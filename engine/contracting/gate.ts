@@ -14,7 +14,7 @@ import { dependentsOf, oldColumns, type OldColumns, wordPattern } from "./depend
 import { type OldRole, rolesBefore, sessionsOf } from "./oldRoles";
 import { countOldWrites, type OldUse, type Quiet } from "./quiet";
 import { syncOf } from "../files/syncFile";
-import { statementUse } from "./statements";
+import { statementUse, type Unseen } from "./statements";
 
 /** What a contract asks before it begins. */
 export interface Gate {
@@ -26,6 +26,8 @@ export interface Gate {
   readonly askOutside?: (oldRoles: readonly string[]) => Promise<string | undefined>;
   /** How long nobody may have been seen to use the old shape. */
   readonly soakSeconds: number;
+  /** Whether it goes on where nothing tells which statements name the old columns. */
+  readonly withoutStatements: boolean;
   readonly onProgress: (progress: Progress) => void;
 }
 
@@ -70,6 +72,8 @@ export interface Look extends OldUse {
   /** Why sync.yaml cannot be followed any more. */
   readonly problem: string | undefined;
   readonly old: OldColumns | undefined;
+  /** Set where there are no `statements` though there are columns to look for. */
+  readonly unseen?: Unseen;
 }
 
 /**
@@ -92,8 +96,28 @@ export async function lookAt(
     problem,
     old,
     oldWrites: await countOldWrites(client, migration),
-    statements: old && (await statementUse(reader, session, old)),
+    ...(old && (await statementsIn(reader, session, old))),
   };
+}
+
+async function statementsIn(
+  reader: Client,
+  session: Session,
+  old: OldColumns,
+): Promise<Pick<Look, "statements" | "unseen">> {
+  const found = await statementUse(reader, session, old);
+  return "why" in found ? { unseen: found } : { statements: found };
+}
+
+/** Statements are what tells of readers: a login may be shared, and a read is counted by no trigger. */
+export function whyNothingTells(
+  { withoutStatements }: Gate,
+  { unseen, old }: Look,
+): string | undefined {
+  // A fill has no old column that somebody could read.
+  const columns = old?.columns.join(", ") ?? "";
+  if (withoutStatements || unseen === undefined || columns === "") return undefined;
+  return `${unseen.why}, so nothing tells who still reads ${columns}: ${unseen.way}, or npm run migrations -- contract --without-statements where it is known that nobody does`;
 }
 
 /** The sync as it is on this database; a text is why it cannot be followed any more. */
@@ -154,9 +178,8 @@ export async function whatAuditFinds(client: Client, { live }: Look): Promise<st
   const [finding] = await audit(client, live);
   if (finding === undefined) return undefined;
   const [first] = finding.rows;
-  // Nothing tells which side is right: a person decides.
-  const way = "correct the wrong side, or npm run migrations -- audit --repair trusts the old one";
-  return `the audit found a mistake. ${finding.problem}${first === undefined ? "" : `, the first is ${first}; ${way}`}`;
+  const { problem, way } = finding;
+  return `the audit found a mistake. ${problem}${first === undefined ? "" : `, the first is ${first}`}; ${way}`;
 }
 
 /** How much of the soak time is left, in seconds. */

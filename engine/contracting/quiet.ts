@@ -8,7 +8,8 @@ import type { StatementCalls, StatementUse } from "./statements";
 export interface OldUse {
   /** null where nothing counts. */
   readonly oldWrites: number | null;
-  readonly statements: StatementUse | undefined;
+  /** undefined where pg_stat_statements cannot be read. */
+  readonly statements?: StatementUse | undefined;
 }
 
 /** Since when nobody was seen to use an old shape, and what had been counted by then. */
@@ -19,7 +20,7 @@ export interface Quiet {
   readonly sinceTime: Date;
   /** null where nothing counts. */
   readonly oldWrites: number | null;
-  /** null where pg_stat_statements could not be read. */
+  /** null where pg_stat_statements could not be read then. */
   readonly statements: StatementCalls | null;
   readonly closedRoles: readonly string[];
 }
@@ -73,7 +74,8 @@ export function usedSince(quiet: Quiet, { oldWrites, statements }: OldUse): stri
     const times = Math.max(1, oldWrites - quiet.oldWrites);
     return `somebody still writes the old columns: ${times === 1 ? "once" : `${times} times`} since ${quiet.since}`;
   }
-  if (statements === undefined || quiet.statements === null) return undefined;
+  if (statements === undefined) return undefined;
+  if (quiet.statements === null) return "statements are counted from now on only";
   const before = quiet.statements;
   // Counts that began anew say the same as counts from zero.
   const isReset = statements.since !== null && statements.since > quiet.sinceTime;

@@ -8,6 +8,12 @@ import { type OldColumns, wordPattern } from "./dependents";
 /** How often each statement that names an old column had run, by user and statement. */
 export type StatementCalls = Readonly<Record<string, number>>;
 
+/** Why nothing is known of statements, and what changes that. */
+export interface Unseen {
+  readonly why: string;
+  readonly way: string;
+}
+
 interface Seen {
   key: string;
   role: string;
@@ -25,8 +31,8 @@ export interface StatementUse {
 }
 
 /**
- * Statements of others than the engine's own role that name an old column; undefined where
- * pg_stat_statements is not in this database, or does not show to this reader what others run.
+ * Statements of others than the engine's own role that name an old column, where pg_stat_statements
+ * shows to this reader what others run.
  * @param reader a session that may read all statistics
  * @param session the engine's own: it analyses the statements, and runs none
  */
@@ -34,9 +40,9 @@ export async function statementUse(
   reader: Client,
   session: Session,
   old: OldColumns,
-): Promise<StatementUse | undefined> {
+): Promise<StatementUse | Unseen> {
   const schema = await readableIn(reader);
-  if (schema === undefined) return undefined;
+  if (typeof schema !== "string") return schema;
   const from = `${schema}.pg_stat_statements`;
   const { rows } = await reader.query<Seen>(
     `SELECT concat_ws('/', s.userid, s.queryid, coalesce(to_jsonb(s)->>'toplevel', '')) AS key,
@@ -59,17 +65,44 @@ export async function statementUse(
   return { calls, shown, since: await countedSince(reader, schema) };
 }
 
-/** The extension's schema, quoted; the module must be loaded, and others' statements shown. */
-async function readableIn(reader: Client): Promise<string | undefined> {
-  const { rows } = await reader.query<{ schema: string }>(
-    `SELECT quote_ident(n.nspname) AS schema
-       FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-      WHERE e.extname = 'pg_stat_statements'
-        AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
-        AND current_setting('pg_stat_statements.max', true) IS NOT NULL
-        AND has_schema_privilege(n.oid, 'USAGE')`,
+async function readableIn(reader: Client): Promise<string | Unseen> {
+  const { rows } = await reader.query<{
+    schema: string | null;
+    isLoaded: boolean;
+    role: string;
+    mayRead: boolean;
+    mayUse: boolean;
+  }>(
+    `SELECT quote_ident(n.nspname) AS schema,
+            current_setting('pg_stat_statements.max', true) IS NOT NULL AS "isLoaded",
+            quote_ident(current_user) AS role,
+            pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS "mayRead",
+            coalesce(has_schema_privilege(n.oid, 'USAGE'), true) AS "mayUse"
+       FROM (SELECT) one
+       LEFT JOIN pg_extension e ON e.extname = 'pg_stat_statements'
+       LEFT JOIN pg_namespace n ON n.oid = e.extnamespace`,
   );
-  return rows[0]?.schema;
+  const [found] = rows;
+  if (found?.isLoaded !== true) {
+    return {
+      why: "pg_stat_statements is not loaded",
+      way: "add it to shared_preload_libraries and restart the server",
+    };
+  }
+  const { schema, role, mayRead, mayUse } = found;
+  if (schema === null) {
+    return {
+      why: "pg_stat_statements is not in this database",
+      way: "CREATE EXTENSION pg_stat_statements",
+    };
+  }
+  if (mayRead && mayUse) return schema;
+  return {
+    why: `${role} may not read the statements of others`,
+    way: mayRead
+      ? `GRANT USAGE ON SCHEMA ${schema} TO ${role}`
+      : `GRANT pg_read_all_stats TO ${role}`,
+  };
 }
 
 async function countedSince(reader: Client, schema: string): Promise<Date | null> {

@@ -10,7 +10,7 @@ import { planSync } from "../preparing/planSync";
 import { quoted } from "../sql/catalogName";
 import { resetSession } from "../session/session";
 import { together } from "../session/together";
-import { mend } from "../backfill/mend";
+import { mend, whoTakesBack } from "../backfill/mend";
 import { buildIndexes } from "../sync/syncIndexes";
 import { addConstraint, inShortLocks, validateConstraint } from "../sync/syncDdl";
 import { syncTagOf } from "../sync/syncNames";
@@ -62,7 +62,7 @@ export async function bringUpToDate(work: MigrationRun): Promise<void> {
   await backfill(work, back);
   for (const constraint of live.constraints) await addConstraint(work, live, constraint);
   await resetSession(run.session);
-  await mend(work, back);
+  const { helpless } = await mend(work, back);
   for (const archive of archives) if (archive.notNull) await requireAgain(work, archive);
   for (const constraint of live.constraints) await validateConstraint(work, constraint);
   await resetSession(run.session);
@@ -70,7 +70,11 @@ export async function bringUpToDate(work: MigrationRun): Promise<void> {
   if (finding === undefined) return;
   throw new UserError(
     `The undo of ${migration.id} stops: ${finding.problem}.`,
-    [...finding.rows, "The old columns are kept up to date, and old releases are still shut out."],
+    [
+      ...finding.rows,
+      ...whoTakesBack(back, helpless),
+      "The old columns are kept up to date, and old releases are still shut out.",
+    ],
     "correct these rows, then run the same command again",
   );
 }

@@ -10,6 +10,7 @@ import {
   soakLeft,
   whatAuditFinds,
   whoNamesIt,
+  whyNothingTells,
   whyOldReleaseIsThere,
   whySoakWaits,
   whyStateWaits,
@@ -112,6 +113,8 @@ async function whyUseWaits(
       await withJournalTransaction(run, () => startQuiet(run, migration.id, look));
       return { seconds: gate.soakSeconds, used };
     }
+    const unseen = whyNothingTells(gate, look);
+    if (unseen !== undefined) return unseen;
     const named = await whoNamesIt(client, migration, look);
     if (named !== undefined) return named;
     const seconds = soakLeft(gate, quiet);

@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { isScalar, parseDocument } from "yaml";
 import * as z from "zod";
 import { offsetIn, readYaml } from "../../yamlShape";
 import { UserError } from "../../userError";
@@ -120,6 +120,14 @@ export function syncOf({ files }: Migration): SyncOfMigration | undefined {
 
 /** Parses a sync.yaml; every mistake with its place. */
 export function parseSyncFile(file: MigrationFile): { sync?: Sync; mistakes: FolderMistake[] } {
+  const { contents, errors } = parseDocument(file.text);
+  if (
+    errors.length === 0 &&
+    (contents === null || (isScalar(contents) && contents.value === null))
+  ) {
+    const empty = "is empty: write table, old, new, forward and reverse, or a kind with its keys";
+    return { mistakes: [[empty, file.shownPath]] };
+  }
   const { value, mistakes } = readYaml(file.text, shapeOf);
   return {
     ...(value && { sync: value }),

@@ -50,10 +50,16 @@ export async function ensureSameHistory(
     throw new UserError(
       "The migrations folder is not the one this database was migrated with; nothing was run.",
       refusals.flatMap(([problem, ...details]) => [problem, ...details.map((line) => `  ${line}`)]),
-      "restore applied files from version control (git log --stat -- migrations) and put every change into a new migration",
+      `restore applied files from version control (git log --stat -- ${folderOf(migrations)}) and put every change into a new migration`,
     );
   }
   return migrations.filter(({ id }) => !isSettled(journal?.migrations.get(id)?.state ?? "pending"));
+}
+
+/** The folder as the caller wrote it. */
+function folderOf(migrations: readonly Migration[]): string {
+  const [file] = migrations[0]?.files ?? [];
+  return file?.shownPath.slice(0, -file.path.length - 1) ?? "migrations";
 }
 
 async function refusalsOf(

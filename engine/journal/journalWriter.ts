@@ -55,6 +55,14 @@ export function withJournalTransaction<T>(
   );
 }
 
+/**
+ * A setting for transactions that write rows of the application: its triggers may name tables without
+ * their schema, and find them by the path that the session came with. Journal writes name theirs.
+ */
+export function sessionsPath({ client, facts }: Session): string {
+  return `SELECT set_config('search_path', ${client.escapeLiteral(facts.searchPath)}, true)`;
+}
+
 /** Lets `write` add journal rows at the end of a file's own transaction. */
 export async function asRunner(run: Run, write: () => Promise<void>): Promise<void> {
   await together(() => run.session.client.query(asRunnerSql(run.session)), write);

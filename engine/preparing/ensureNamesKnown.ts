@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { parseDocument } from "yaml";
 import { UserError } from "../../userError";
 import { offsetIn } from "../../yamlShape";
+import { ensureFollowable } from "./ensureFollowable";
 import type { Migration, MigrationFile } from "../files/migration";
 import { newColumnsOf, oldColumnsOf, type Sync, syncOf } from "../files/syncFile";
 import { wordsOf } from "../sql/mentions";
@@ -21,7 +22,7 @@ interface NamedTable extends Named {
 
 /**
  * What a sync.yaml names is in the database, or what runs before it mentions it: a misspelt name is
- * found before anything has changed.
+ * found before anything has changed, and so is a table that cannot be followed.
  * @param pending in order; reads the catalog, writes and locks nothing
  * @throws UserError with every name that is neither, and its place
  */
@@ -41,7 +42,7 @@ export async function ensureNamesKnown(
       mistakes.push(...(await unknownIn(client, found.file, table, mentioned)));
     }
   }
-  if (mistakes.length === 0) return;
+  if (mistakes.length === 0) return ensureFollowable(client, pending);
   throw new UserError(
     "A pending migration names what is not there; nothing was run.",
     mistakes,

@@ -38,6 +38,7 @@ export async function expressionProblems(
   table: SyncTable,
 ): Promise<string[]> {
   const problems: string[] = [];
+  const unknown: string[] = [];
   const columns = (names: readonly string[]): string =>
     names.map((name) => client.escapeIdentifier(name)).join(", ");
   for (const { key, text, offset } of expressionsIn(file)) {
@@ -62,9 +63,25 @@ export async function expressionProblems(
       if (stateOf(error) === sqlState.undefinedColumn) {
         problems.push(`${side} sees ${from.join(", ")} of the same row, and no other column.`);
       }
+      if (stateOf(error) === sqlState.undefinedFunction) unknown.push(messageOf(error));
     } finally {
       await client.query("ROLLBACK");
     }
   }
-  return problems;
+  return [...problems, ...(await schemasOf(client, unknown))];
+}
+
+/** Where the functions are that were not found: an expression names them with their schema. */
+async function schemasOf(client: Client, messages: readonly string[]): Promise<string[]> {
+  const names = messages.flatMap(
+    (message) => /^function "?([^".( ]+)"?\(/.exec(message)?.[1] ?? [],
+  );
+  if (names.length === 0) return [];
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT format('%I.%I', n.nspname, p.proname) AS name
+       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE p.proname = ANY ($1) AND n.nspname <> 'stateful_cd' ORDER BY 1`,
+    [names],
+  );
+  return rows.map(({ name }) => `Functions are named with their schema here: write ${name}.`);
 }

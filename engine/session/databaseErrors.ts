@@ -17,6 +17,7 @@ export const sqlState = {
   readOnlyTransaction: "25006",
   noRight: "42501",
   undefinedColumn: "42703",
+  undefinedFunction: "42883",
   /** of a parameter: a role that does not exist, too */
   wrongValue: "22023",
   diskFull: "53100",
@@ -80,6 +81,9 @@ export function nextStepFor(error: unknown, statement?: string): string | undefi
     case sqlState.noRight: {
       const command =
         error instanceof DatabaseError ? commandForMissingRight(error, statement) : undefined;
+      if (command?.includes("BYPASSRLS") === true) {
+        return `${command}; then run the same command again`;
+      }
       return `${command ?? "grant the right that is missing"}, or connect as the owner; then run the same command again`;
     }
     case sqlState.lockNotAvailable:

@@ -12,18 +12,22 @@ const rights: readonly [RegExp, string][] = [
 ];
 
 /**
- * What gives a role the right that PostgreSQL misses, as a command.
+ * What gives a role the right that PostgreSQL misses, as a person does it.
  * @param statement the one that was refused, where it is known
  * @returns undefined when the message names no object
  */
 export function commandForMissingRight(
-  { message }: DatabaseError,
+  { message, detail = "" }: DatabaseError,
   statement = "",
 ): string | undefined {
+  // Its owner meets a policy too, where the table forces it.
+  const [, filtered] =
+    /^query would be affected by row-level security policy for table (.+)$/.exec(message) ?? [];
+  if (filtered !== undefined) return bypassOf(filtered);
   const [, denied, object = ""] = /^permission denied for ([a-z ]+?) (\S.*)$/.exec(message) ?? [];
   switch (denied) {
     case "database":
-      return `GRANT CREATE ON DATABASE ${object} TO <role>`;
+      return `GRANT ${detail.includes("CONNECT") ? "CONNECT" : "CREATE"} ON DATABASE ${object} TO <role>`;
     case "schema":
       return `GRANT USAGE, CREATE ON SCHEMA ${object} TO <role>`;
     case "sequence":
@@ -47,4 +51,9 @@ export function commandForMissingRight(
   if (kind === undefined || owned === undefined) return undefined;
   const what = kind === "relation" ? "TABLE" : kind.toUpperCase();
   return `ALTER ${what} ${owned} OWNER TO <role>`;
+}
+
+/** What lets a role see all rows of a table, as a superuser or the table's owner says it. */
+export function bypassOf(table: string): string {
+  return `ALTER ROLE <role> BYPASSRLS, or ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY for its owner`;
 }

@@ -1,7 +1,7 @@
 import { contractOf } from "./columnContract";
 import { expressionFunctions } from "./expressions";
 import type { LiveSync } from "./liveSync";
-import { jsonOf, keyColumns, keyOf } from "./liveSync";
+import { jsonOf, keyColumns, keyOf, trustsOldSide } from "./liveSync";
 import { oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import { plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
@@ -149,16 +149,27 @@ END`;
     rejected,
     rejects: sync.rejects,
     audits: [
-      { problem: "disagree between the old and the new columns", query: rowsWhere(disagrees("t")) },
+      {
+        problem: "disagree between the old and the new columns",
+        query: rowsWhere(disagrees("t")),
+        way: trustsOldSide,
+      },
       {
         problem: `hold new values that do not come back from ${sync.old.join(", ")}`,
         query: rowsWhere(
           `NOT ${isEmpty("t", sync.new)}
            AND ROW(${roundTrip.join(", ")}) IS DISTINCT FROM ROW(${list("t", sync.new)})`,
         ),
+        way: `correct these rows' ${sync.new.join(", ")}`,
       },
       ...(sync.rejects === "block"
-        ? [{ problem: "do not convert", query: rowsWhere(rejected) }]
+        ? [
+            {
+              problem: "do not convert",
+              query: rowsWhere(rejected),
+              way: `correct these rows' ${sync.old.join(", ")}`,
+            },
+          ]
         : []),
     ],
     constraints: [],

@@ -1,5 +1,7 @@
 import type { Client } from "pg";
 import type { SameValue } from "../files/sameValueSync";
+import { cutName } from "./syncNames";
+import type { SyncProblem } from "./syncProblem";
 import type { SyncTable } from "./syncTable";
 
 interface Counterpart {
@@ -19,25 +21,51 @@ interface Counterpart {
 export async function missingCounterparts(
   client: Client,
   same: SameValue,
-  { sql, shown }: SyncTable,
-): Promise<string[]> {
-  const { rows } = await client.query<Counterpart>(counterpartsQuery, [sql, same.old, same.new]);
-  const q = (name: string): string => client.escapeIdentifier(name);
-  return rows.map(({ kind, name, columns, definition }) => {
-    const list = columns.map((column) => q(column === same.old ? same.new : column)).join(", ");
-    switch (kind) {
-      case "p":
-        return `${shown}.${same.old} is of the primary key ${name}: the backfill finds its rows by it, and a column of it cannot be archived. Change its type where it stands, with "-- atomic: true" on the file's first line, at an hour when nobody works with the table: npm run migrations -- plan tells how long it takes.`;
-      case "r":
-        return `${shown}.${same.old} is what the foreign key ${name} refers to: let that refer to another column first, in a migration before.`;
-      case "u":
-        return `${shown}.${same.old} is unique by ${name}, and ${same.new} is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY ON ${sql} (${list});`;
-      case "rule":
-        return `${shown}.${same.old} is under the rule ${name}, and ${same.new} is under none of its kind: ${definition ?? ""}. Add it for ${same.new} to expand.sql, or drop it there.`;
-      case "f":
-        return `${shown}.${same.old} is a foreign key by ${name}, and ${same.new} is not: add to expand.sql ALTER TABLE ${sql} ADD FOREIGN KEY (${list}) ${definition ?? ""};`;
+  table: SyncTable,
+): Promise<SyncProblem[]> {
+  const { rows } = await client.query<Counterpart>(counterpartsQuery, [
+    table.sql,
+    same.old,
+    same.new,
+  ]);
+  return rows.map((missing) => ({
+    text: problemOf(client, missing, same, table),
+    mendedBy: mendedBy[missing.kind],
+  }));
+}
+
+/** One statement may give the new column what is missing: it has one of these words. */
+const mendedBy: Readonly<Record<Counterpart["kind"], readonly string[]>> = {
+  p: ["drop"],
+  r: ["drop"],
+  u: ["unique", "primary", "drop"],
+  rule: ["check", "exclude", "index", "unique", "drop"],
+  f: ["references", "drop"],
+};
+
+function problemOf(
+  client: Client,
+  { kind, name, columns, definition }: Counterpart,
+  same: SameValue,
+  { sql, shown, name: table }: SyncTable,
+): string {
+  const q = (text: string): string => client.escapeIdentifier(text);
+  const counterparts = columns.map((column) => (column === same.old ? same.new : column));
+  const list = counterparts.map(q).join(", ");
+  switch (kind) {
+    case "p":
+      return `${shown}.${same.old} is of the primary key ${name}: the backfill finds its rows by it, and a column of it cannot be archived. Change its type where it stands, with "-- atomic: true" on the file's first line, at an hour when nobody works with the table: npm run migrations -- plan tells how long it takes.`;
+    case "r":
+      return `${shown}.${same.old} is what the foreign key ${name} refers to: let that refer to another column first, in a migration before.`;
+    case "u": {
+      const index = q(cutName(`${[table, ...counterparts].join("_")}_key`));
+      return `${shown}.${same.old} is unique by ${name}, and ${same.new} is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY ${index} ON ${sql} (${list});`;
     }
-  });
+    case "rule":
+      return `${shown}.${same.old} is under the rule ${name}, and ${same.new} is under none of its kind: ${definition ?? ""}. Add it for ${same.new} to expand.sql, or drop it there.`;
+    case "f":
+      return `${shown}.${same.old} is a foreign key by ${name}, and ${same.new} is not: add to expand.sql ALTER TABLE ${sql} ADD FOREIGN KEY (${list}) ${definition ?? ""};`;
+  }
 }
 
 /** The columns of an index's expressions and predicate are known from pg_depend alone. */

@@ -48,6 +48,7 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
         problem: `have no ${sync.new}`,
         query: `SELECT ${keyOf(table, q)} AS key, ${jsonOf([sync.new], q)} AS shown
                   FROM ${table.sql} t WHERE ${empty}`,
+        way: "give these rows a value, or npm run migrations -- audit --repair gives them the default",
       },
     ],
     constraints: [],

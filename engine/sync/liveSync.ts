@@ -7,7 +7,13 @@ export interface SyncAudit {
   readonly problem: string;
   /** A query of rows (key, shown), both json. */
   readonly query: string;
+  /** What sets them right, for people. */
+  readonly way: string;
 }
+
+/** Nothing tells which side of such rows is right: a person decides. */
+export const trustsOldSide =
+  "correct the wrong side, or npm run migrations -- audit --repair trusts the old one";
 
 /** A B-tree index that a sync needs, built concurrently. */
 export interface SyncIndex {

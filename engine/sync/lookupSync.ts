@@ -1,5 +1,5 @@
 import type { Quoting } from "./quoting";
-import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
+import { jsonOf, keyColumns, keyOf, type LiveSync, trustsOldSide } from "./liveSync";
 import { archivedName, cutName, isFilling, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
@@ -172,15 +172,23 @@ END`;
       {
         problem: `name another row of ${target.shown} than they refer to`,
         query: rowsWhere(`t.${id} IS NOT NULL AND ${mismatch}`),
+        way: trustsOldSide,
       },
       {
         problem: `have no ${sync.id}, though ${target.shown} has a row of their name`,
         query: rowsWhere(
           `${rejected} AND EXISTS (SELECT FROM ${target.sql} r WHERE r.${targetName} = t.${name})`,
         ),
+        way: trustsOldSide,
       },
       ...(sync.rejects === "block"
-        ? [{ problem: `name no row of ${target.shown}`, query: rowsWhere(rejected) }]
+        ? [
+            {
+              problem: `name no row of ${target.shown}`,
+              query: rowsWhere(rejected),
+              way: `correct their ${sync.name}, or give ${target.shown} a row of that name`,
+            },
+          ]
         : []),
     ],
     constraints: [

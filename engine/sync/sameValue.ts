@@ -96,7 +96,7 @@ export async function sameValueProblems(
   }
   return [
     ...(await otherDefault(client, old, fresh, table)),
-    ...(await missingCounterparts(client, same, table)),
+    ...(await missingCounterparts(client, same, table)).map(({ text }) => text),
   ];
 }
 

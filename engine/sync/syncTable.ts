@@ -36,6 +36,10 @@ export interface SyncTable {
   readonly laterTriggers: readonly string[];
   /** Triggers of others that see a row before an update of it is made. */
   readonly updateTriggers: readonly string[];
+  /** Rules that put something else in an update's place, or beside it. */
+  readonly updateRules: readonly string[];
+  /** Whether policies of row-level security would hide rows of it from this session. */
+  readonly isFiltered: boolean;
   /** Columns that are computed from the others. */
   readonly generated: readonly string[];
   /** How many rows the statistics say it has. */
@@ -66,6 +70,8 @@ export async function readSyncTable(client: Client, name: string): Promise<SyncT
        'leading', coalesce((${leadingQuery}), '[]'),
        'laterTriggers', coalesce((${triggersQuery(prefix)}), '[]'),
        'updateTriggers', coalesce((${updateTriggersQuery(prefix)}), '[]'),
+       'updateRules', coalesce((${updateRulesQuery}), '[]'),
+       'isFiltered', row_security_active(c.oid),
        'generated', coalesce((${generatedQuery}), '[]'),
        'estimatedRows', greatest(c.reltuples, 0)) AS facts
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -130,6 +136,10 @@ const updateTriggersQuery = (prefix: string): string => `
   SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 19 = 19
      AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, ${prefix})`;
+
+const updateRulesQuery = `
+  SELECT json_agg(r.rulename ORDER BY r.rulename) FROM pg_rewrite r
+   WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('O', 'A')`;
 
 const generatedQuery = `
   SELECT json_agg(a.attname) FROM pg_attribute a

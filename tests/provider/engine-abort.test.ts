@@ -200,4 +200,28 @@ describe("abort", () => {
       );
     });
   });
+
+  it("takes constraints without a name back with the columns that they are on", async () => {
+    await database.query(
+      "CREATE TABLE kinds (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int)",
+    );
+    const before = await fingerprint();
+    folder.write(
+      "0001-b/expand.sql",
+      `ALTER TABLE t ADD b int, ADD c int; ALTER TABLE t ADD FOREIGN KEY (b) REFERENCES kinds;
+       ALTER TABLE t ADD CHECK (b > a), ADD UNIQUE (a, c);`,
+    );
+    await apply();
+    await abort("0001-b");
+    assert.deepEqual(
+      (await fingerprint()).filter((fact) => !fact.join().includes("stateful_cd")),
+      before,
+    );
+    folder.write("0001-b/expand.sql", "ALTER TABLE t ADD b int; ALTER TABLE t ADD CHECK (a > 0);");
+    await apply();
+    assert.match(
+      await failureOf(() => abort("0001-b"), folder),
+      /^UserError: Migration 0001-b cannot be taken back by itself; nothing was changed\.\n {2}Nothing in these statements tells what was there before:\n {2}ALTER TABLE t ADD CHECK \(a > 0\)/,
+    );
+  });
 });

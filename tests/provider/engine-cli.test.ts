@@ -167,13 +167,14 @@ describe("npm run migrations", () => {
     const role = `old_${database.name}`;
     await database.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
     const old = await database.connect({ user: role, password: "x", application_name: "one" });
-    assert.deepEqual(await run("contract", "--old-role", role), {
+    const contract = ["contract", "--old-role", role];
+    assert.deepEqual(await run(...contract), {
       code: 0,
       stdout: `0002-b  verified  waits: an old release is connected: ${role} has a session ('one')\n`,
       stderr: "",
     });
     await old.end();
-    assert.deepEqual(await run("contract", "--old-role", role, "--soak", "0"), {
+    assert.deepEqual(await run(...contract, "--soak", "0", "--without-statements"), {
       code: 0,
       stdout: "0002-b: contracting\n0002-b: contracted\n0002-b  contracted\n",
       stderr: "",
@@ -222,6 +223,41 @@ describe("npm run migrations", () => {
     const refused = await run("plan", "--through", "0009-z");
     assert.deepEqual([refused.code, refused.stderr], [1, ""]);
     assert.match(refused.stdout, /apply would refuse:\nThere is no migration "0009-z"\./);
+  });
+
+  it("tells programs of an error where they read the result, and people on stderr", async () => {
+    folder.write("0001-a.sql", "SELECT 1/0");
+    const failed = await run("apply", "--json");
+    const { error } = JSON.parse(failed.stdout) as { error: Record<string, unknown> };
+    assert.deepEqual(
+      [failed.code, error.problem, error.next, `${String(error.message)}\n`],
+      [
+        1,
+        "Migration 0001-a failed: division by zero (22012).",
+        "correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
+        failed.stderr,
+      ],
+    );
+    const wrong = await runWith({}, ["redo", "--json"]);
+    assert.equal(wrong.code, 2);
+    assert.deepEqual((JSON.parse(wrong.stdout) as { error: unknown }).error, {
+      message: wrong.stderr.trimEnd(),
+      problem: 'The command line has "redo".',
+      details: ["Allowed: status, plan, apply, audit, contract, abort, undo, squash."],
+      next: "npm run migrations -- --help",
+    });
+  });
+
+  it("refuses another history with the folder that it was given", async () => {
+    const apply = () =>
+      runWith({}, ["apply", "--database-url", database.url, "--folder", `${folder.path}/shop`]);
+    folder.write("shop/0001-a.sql", "SELECT 1");
+    await apply();
+    folder.write("shop/0001-a.sql", "SELECT 2");
+    assert.equal(
+      (await apply()).stderr.split("\n").at(-2),
+      "  Next: restore applied files from version control (git log --stat -- migrations/shop) and put every change into a new migration",
+    );
   });
 
   it("exits 2 when the command line is wrong, and says what is allowed", async () => {

@@ -187,7 +187,7 @@ describe("contract", () => {
     await prepare();
     await database.query('ALTER TABLE warehouses DISABLE TRIGGER "~stateful_cd_2_adopt_insert"');
     assert.deepEqual((await contract()).waiting, [
-      "0002-inventory-warehouse: the audit found a mistake. The trigger ~stateful_cd_2_adopt_insert of public.warehouses is not there, or not enabled",
+      "0002-inventory-warehouse: the audit found a mistake. The trigger ~stateful_cd_2_adopt_insert of public.warehouses is not there, or not enabled; npm run migrations -- audit --repair puts it back",
       "0003-warehouse-address: waits for 0002-inventory-warehouse",
     ]);
   });

@@ -204,6 +204,44 @@ describe("contract waits", () => {
     assert.equal(await waiting(), "");
   });
 
+  it("while nothing tells who reads the old columns, unless told that nobody does", async () => {
+    const withoutStatements = false;
+    const way =
+      "or npm run migrations -- contract --without-statements where it is known that nobody does";
+    const nothingTells = "so nothing tells who still reads a:";
+    assert.equal(
+      await waiting({ withoutStatements }),
+      `0002-b: pg_stat_statements is not in this database, ${nothingTells} CREATE EXTENSION pg_stat_statements, ${way}`,
+    );
+    assert.equal(await state(), "rolled_out");
+    await database.query("CREATE EXTENSION pg_stat_statements");
+    const administrator = () => database.connect({ user: other, password: "x" });
+    assert.equal(
+      await waiting({ withoutStatements, administrator }),
+      `0002-b: ${other} may not read the statements of others, ${nothingTells} GRANT pg_read_all_stats TO ${other}, ${way}`,
+    );
+    await database.query(`GRANT pg_read_all_stats TO ${other}; ALTER ROLE ${other} SUPERUSER`);
+    // What ran before anybody counted is no use since then.
+    assert.equal(
+      await waiting({ withoutStatements, administrator, soakSeconds: 100_000 }),
+      "0002-b: statements are counted from now on only",
+    );
+    assert.equal(await waiting({ withoutStatements, administrator }), "");
+    assert.equal(await state(), "done");
+  });
+
+  it("for no statements where there is no old column that one could name", async () => {
+    await waiting();
+    folder.write(
+      "0003-c/expand.sql",
+      "ALTER TABLE t ADD c uuid; ALTER TABLE t ALTER c SET DEFAULT gen_random_uuid();",
+    );
+    folder.write("0003-c/sync.yaml", "kind: fill\ntable: t\nnew: c\n");
+    await apply();
+    assert.equal(await waiting({ withoutStatements: false }), "");
+    assert.equal((await states())["0003-c"], "done");
+  });
+
   it("for somebody who may close the old login, and says what that one has to do", async () => {
     const owner = `owner_${database.name}`;
     await database.query(

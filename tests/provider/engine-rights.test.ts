@@ -49,4 +49,18 @@ describe("a role that lacks a right", () => {
       );
     });
   }
+
+  it("is told what lets it connect", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    await database.query(`REVOKE CONNECT ON DATABASE "${database.name}" FROM PUBLIC, lacking`);
+    const connect = () => database.connect({ user: "lacking", password: "canary-secret" });
+    assert.equal(
+      await refusal({ connect }),
+      [
+        `UserError: PostgreSQL refused: permission denied for database "${database.name}" (42501).`,
+        "detail: User does not have CONNECT privilege.",
+        `Next: GRANT CONNECT ON DATABASE "${database.name}" TO <role>, or connect as the owner; then run the same command again`,
+      ].join("\n  "),
+    );
+  });
 });

@@ -1,11 +1,12 @@
 import { strict as assert } from "node:assert";
+import { planMigrations } from "../../engine/plan";
 import { useEngine } from "../engineScene";
 import { failureOf } from "../migrationFolder";
 
 const id = "0002-change";
 
 describe("one value under another name or of another type", () => {
-  const { database, folder, apply, refusal, abort, undo, ...engine } = useEngine();
+  const { database, folder, apply, refusal, abort, undo, load, ...engine } = useEngine();
 
   const contract = async () => {
     const { waiting } = await engine.contract();
@@ -313,7 +314,7 @@ describe("one value under another name or of another type", () => {
       rename,
       [
         'public.things.a is a foreign key by things_a_fkey, and b is not: add to expand.sql ALTER TABLE public.things ADD FOREIGN KEY ("b") REFERENCES kinds(id);',
-        'public.things.a is unique by things_c_a_key, and b is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY ON public.things ("c", "b");',
+        'public.things.a is unique by things_c_a_key, and b is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY "things_c_b_key" ON public.things ("c", "b");',
       ],
     ],
     [
@@ -386,4 +387,48 @@ describe("one value under another name or of another type", () => {
       );
     });
   }
+
+  it("finds what the catalog says against it before expand.sql is applied, where nothing there mends it", async () => {
+    await database.query(
+      `CREATE TABLE things (id int, a text DEFAULT 'x' UNIQUE CHECK (a <> ''));
+       CREATE TABLE parts (id int PRIMARY KEY, a int) PARTITION BY RANGE (id)`,
+    );
+    folder.write("0001-change/expand.sql", "ALTER TABLE things ADD b int");
+    folder.write(
+      "0001-change/sync.yaml",
+      "kind: type\ntable: things\nold: a\nnew: b\ntype: int\nusing: length(a)\nback: repeat('x', b)\n",
+    );
+    folder.write("0002-parts/expand.sql", "ALTER TABLE parts ADD b int");
+    folder.write("0002-parts/sync.yaml", "kind: rename\ntable: parts\nold: a\nnew: b\n");
+    const problems = [
+      "migrations/0001-change/sync.yaml: public.things.a has a default, to which using cannot be applied: drop it in a migration before, and give b its own in contract.sql.",
+      "migrations/0001-change/sync.yaml: public.things has no primary key, nor another unique key without NULLs.",
+      "migrations/0001-change/sync.yaml: public.things.a is under the rule things_a_check, and b is under none of its kind: CHECK ((a <> ''::text)). Add it for b to expand.sql, or drop it there.",
+      'migrations/0001-change/sync.yaml: public.things.a is unique by things_a_key, and b is not: add to expand.sql CREATE UNIQUE INDEX CONCURRENTLY "things_b_key" ON public.things ("b");',
+      "migrations/0002-parts/sync.yaml: public.parts is not an ordinary table without children.",
+    ];
+    const message = [
+      "A pending migration cannot be followed on this database; nothing was run.",
+      ...problems,
+      "Next: correct sync.yaml, expand.sql or the table, then run the same command again",
+    ].join("\n  ");
+    assert.equal(await refusal(), `UserError: ${message}`);
+    const plan = await planMigrations(await database.connect(), await load());
+    assert.deepEqual(
+      plan.refusals.map((text) => text.replaceAll(folder.path, "migrations")),
+      [message],
+    );
+    assert.deepEqual(
+      await database.query("SELECT to_regnamespace('stateful_cd')::text AS journal"),
+      [{ journal: null }],
+    );
+    folder.remove("0002-parts");
+    folder.write(
+      "0001-change/expand.sql",
+      `ALTER TABLE things ADD PRIMARY KEY (id); ALTER TABLE things ALTER a DROP DEFAULT;
+       ALTER TABLE things ADD b int CHECK (b > 0);
+       CREATE UNIQUE INDEX CONCURRENTLY "things_b_key" ON public.things ("b");`,
+    );
+    await apply();
+  });
 });

@@ -230,6 +230,7 @@ ${more}`;
         "migrations/0002-names/sync.yaml:4:41",
         "4 | forward: { first: first_of(name), last: name || now() }",
         "  |                                         ^",
+        "Functions are named with their schema here: write public.first_of.",
       ],
     ],
     [

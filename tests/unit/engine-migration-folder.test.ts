@@ -325,6 +325,21 @@ describe("a migrations folder", () => {
     );
   });
 
+  for (const [what, text] of [
+    ["nothing", ""],
+    ["comments only", "# later\n"],
+    ["nothing but the beginning of a document", "---\n"],
+  ] as const) {
+    it(`says what belongs into a sync.yaml of ${what}`, async () => {
+      folder.write("0001-a/expand.sql", "SELECT 1");
+      folder.write("0001-a/sync.yaml", text);
+      assert.deepEqual(await mistake(), [
+        "is empty: write table, old, new, forward and reverse, or a kind with its keys",
+        "  migrations/0001-a/sync.yaml",
+      ]);
+    });
+  }
+
   it("shows a mistake in a sync.yaml of kind lookup", async () => {
     folder.write("0001-a/expand.sql", "SELECT 1");
     folder.write(
