@@ -10,7 +10,7 @@ export function alterTable(statement: AlterTableStmt, findings: Findings): void 
   const name = nameOf(statement.relation);
   const target = findings.target(name);
   if (target === undefined) {
-    if (statement.missing_ok !== true) findings.unknown = `there is no ${name.name} yet`;
+    if (statement.missing_ok !== true) findings.leavesOpen(`there is no ${name.name} yet`);
     return;
   }
   if (target.facts?.table) {

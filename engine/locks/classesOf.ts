@@ -28,7 +28,10 @@ export async function classesOf(
     const classes: StatementClass[] = [];
     for (const group of groupsOf(statements)) {
       const [first] = group;
-      if (first !== undefined && isDeciding(first) && !(await makeSetting(client, first))) break;
+      if (first !== undefined && isDeciding(first)) {
+        if (!(await makeSetting(client, first))) break;
+        newRelations.under(first.text);
+      }
       classes.push(...(await classifyStatements(client, group, newRelations)));
     }
     return classes;

@@ -47,6 +47,8 @@ export interface Work {
   /** The constraint that is proved, when one is. */
   readonly validates?: string;
   readonly isNew: boolean;
+  /** It is new, and this run has put rows into it that nobody has counted. */
+  readonly isFilled: boolean;
   /** Which of an ALTER TABLE's commands does it, from 0. */
   readonly command?: number;
 }
@@ -64,6 +66,8 @@ export interface StatementClass {
   readonly seconds: number;
   /** How much of it others may have to wait for. */
   readonly stallSeconds: number;
+  /** How long it takes does not follow from the sizes of tables. */
+  readonly isOpenEnded: boolean;
   /** Why there may be more than is listed: what a DO block does stands in no parse tree. */
   readonly unknown?: string;
 }

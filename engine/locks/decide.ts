@@ -32,7 +32,7 @@ const asWritten: Decision = { way: "asWritten" };
  */
 export async function decide(client: Client, found: StatementClass): Promise<Decision> {
   const heavy = heavyWork(found);
-  if (heavy.length === 0 || !holdsOthersUp(found)) return asWritten;
+  if (heavy.length === 0 || heldBy(found) === undefined) return asWritten;
   const { tree } = found.statement;
   if ("IndexStmt" in tree) {
     const table = tableOf(found, tree.IndexStmt.relation);
@@ -88,9 +88,9 @@ export function heavyWork({ work }: StatementClass): Work[] {
   return work.filter(({ kind, isNew, bytes }) => kind !== "write" && !isNew && bytes > 0);
 }
 
-/** Whether it holds a lock on a table of before that applications have to wait for. */
-export function holdsOthersUp({ relations }: StatementClass): boolean {
-  return relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
+/** The first table of before that it locks so that applications have to wait. */
+export function heldBy({ relations }: StatementClass): string | undefined {
+  return relations.find(({ mode, isNew }) => !isNew && isStrong(mode))?.name;
 }
 
 /** IF NOT EXISTS, and it does: no work at all. One that a crash has left invalid does not count. */

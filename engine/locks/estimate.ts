@@ -19,7 +19,8 @@ export function secondsOf({ kind, rows, bytes }: Pick<Work, "kind" | "rows" | "b
 }
 
 /** How long others wait, for people: `About 3,000,000 rows: others would wait 2.1 s (an estimate)`. */
-export function stallWords({ work, stallSeconds }: StatementClass): string {
+export function stallWords({ work, stallSeconds, isOpenEnded }: StatementClass): string {
+  if (isOpenEnded) return "How long others would wait is not known";
   const rows = Math.max(0, ...work.filter(({ isNew }) => !isNew).map((one) => one.rows));
   return `About ${shownRows(rows)} rows: others would wait ${shownSeconds(stallSeconds)} (an estimate)`;
 }

@@ -9,7 +9,7 @@ import { excerpt } from "../sql/sourceText";
 import type { StatementClass } from "./classification";
 import { boundStatements } from "./transactionBound";
 import { classesOf } from "./classesOf";
-import { decide, holdsOthersUp, longestWorkSeconds } from "./decide";
+import { decide, heldBy, longestWorkSeconds } from "./decide";
 import { stallWords } from "./estimate";
 
 /** How a file is run: what its statements do, and what is done about it. */
@@ -40,6 +40,7 @@ export async function planFile(
   newRelations: NewRelations,
   undoing?: Parameters<typeof classesOf>[3],
 ): Promise<FilePlan> {
+  newRelations.beginFile();
   const classes = await classesOf(client, statements, newRelations, undoing);
   const inParts = new Map<number, Rewrite>();
   const refusals: Refusal[] = [];
@@ -57,34 +58,49 @@ export async function planFile(
       refusals.push({ found, why, fix: binding.fix });
     }
   }
-  const splits = splitsOf(
-    classes.filter(
-      ({ statement }) => !bound.has(statement.number) && !inParts.has(statement.number),
-    ),
-  );
-  return { classes, inParts, splits, refusals };
+  const { splits, late } = divide(classes, bound, inParts);
+  return { classes, inParts, splits, refusals: [...refusals, ...late] };
 }
 
 /**
  * Where a transaction has to end: what takes long and what holds others up do not belong into one,
- * for locks are taken at its start and kept to its end.
+ * for locks are taken at its start and kept to its end. What may take long is not run behind them
+ * either; where the transaction cannot end there, it is refused.
  */
-function splitsOf(classes: readonly StatementClass[]): Set<number> {
+function divide(
+  classes: readonly StatementClass[],
+  bound: ReturnType<typeof boundStatements>,
+  inParts: ReadonlyMap<number, Rewrite>,
+): { splits: Set<number>; late: Refusal[] } {
   const splits = new Set<number>();
+  const late: Refusal[] = [];
   let isLong = false;
-  let isHeld = false;
+  let held: string | undefined;
   for (const found of classes) {
-    const takesLong = found.seconds > longestWorkSeconds;
-    const holds = holdsOthersUp(found);
-    if ((takesLong && isHeld) || (holds && isLong)) {
-      splits.add(found.statement.number);
+    const { number, standing } = found.statement;
+    const binding = bound.get(number);
+    const endsOne = standing.standing !== "transaction" || inParts.has(number);
+    if (binding === undefined && endsOne) {
       isLong = false;
-      isHeld = false;
+      held = undefined;
+      continue;
+    }
+    const takesLong = found.seconds > longestWorkSeconds;
+    const holds = heldBy(found);
+    if (held !== undefined && (takesLong || found.isOpenEnded) && binding !== undefined) {
+      const why = `It may take long, and ${held} stays locked all the while: nothing is divided ${binding.where}.`;
+      late.push({ found, why, fix: binding.fix });
+    }
+    const isLate = held !== undefined && (takesLong || found.isOpenEnded);
+    if (binding === undefined && (isLate || (holds !== undefined && isLong))) {
+      splits.add(number);
+      isLong = false;
+      held = undefined;
     }
     isLong ||= takesLong;
-    isHeld ||= holds;
+    held ??= holds;
   }
-  return splits;
+  return { splits, late };
 }
 
 /** @throws UserError for the first statement that must not be run as it stands */

@@ -10,6 +10,8 @@ export interface Target {
   readonly name: string;
   readonly facts: RelationFacts | undefined;
   readonly isNew: boolean;
+  /** It is new, and this run has put rows into it that nobody has counted. */
+  readonly isFilled: boolean;
 }
 
 /** Gathers what one statement does while its tree is walked. */
@@ -17,6 +19,8 @@ export class Findings {
   readonly #relations = new Map<string, TouchedRelation>();
   readonly work: Work[] = [];
   unknown: string | undefined;
+  /** How long it takes does not follow from the sizes of tables. */
+  isOpenEnded = false;
   /** Which of an ALTER TABLE's commands is looked at. */
   command: number | undefined;
 
@@ -33,21 +37,25 @@ export class Findings {
   /** undefined for a name that nothing has: a common table expression, or a mistake. */
   target(name: QualifiedName): Target | undefined {
     const facts = this.catalog.named(name);
-    if (this.newRelations.has(name, facts)) {
-      return { name: shownName(name, facts), facts, isNew: true };
-    }
-    return facts && { name: shownName(name, facts), facts, isNew: false };
+    const isNew = this.newRelations.has(name, facts);
+    if (facts === undefined && !isNew) return undefined;
+    const isFilled = isNew && this.newRelations.isFilled(name.name);
+    return { name: shownName(name, facts), facts, isNew, isFilled };
   }
 
   numbered(oid: string | null): Target | undefined {
     const facts = this.catalog.numbered(oid);
     if (facts === undefined) return undefined;
     const { schema, name } = facts;
-    return {
-      name: `${schema}.${name}`,
-      facts,
-      isNew: this.newRelations.has({ schema, name }, facts),
-    };
+    const isNew = this.newRelations.hasPlace(name, facts);
+    const isFilled = isNew && this.newRelations.isFilled(name);
+    return { name: `${schema}.${name}`, facts, isNew, isFilled };
+  }
+
+  /** What a plan cannot foretell, nor how long it takes. */
+  leavesOpen(why: string): void {
+    this.unknown = why;
+    this.isOpenEnded = true;
   }
 
   /** Partitions and heirs, at any depth. */
@@ -89,6 +97,7 @@ export class Findings {
   /** Work on a table's rows and on those of its partitions and heirs. */
   does(kind: WorkKind, target: Target | undefined, why: string, more: Partial<Work> = {}): void {
     if (target === undefined) return;
+    if (target.isFilled) this.isOpenEnded = true;
     const all = [target, ...this.childrenOf(target)];
     const sum = (of: (facts: RelationFacts) => number): number =>
       all.reduce((total, { facts }) => total + (facts === undefined ? 0 : of(facts)), 0);
@@ -100,6 +109,7 @@ export class Findings {
       bytes: sum(({ bytes }) => bytes),
       why,
       isNew: target.isNew,
+      isFilled: target.isFilled,
       ...(this.command === undefined ? {} : { command: this.command }),
       ...more,
     });

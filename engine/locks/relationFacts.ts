@@ -30,6 +30,8 @@ export interface RelationFacts {
   readonly name: string;
   readonly sql: string;
   readonly kind: string;
+  /** Its schema is the one that names without a schema are made in. */
+  readonly isOfCurrentSchema: boolean;
   readonly rows: number;
   readonly bytes: number;
   readonly columns: readonly ColumnFacts[];
@@ -53,6 +55,12 @@ export interface RelationFacts {
 export interface Catalog {
   named(name: QualifiedName): RelationFacts | undefined;
   numbered(oid: string | null): RelationFacts | undefined;
+  /** What is known once a relation has been given another name or schema. */
+  moved(
+    from: QualifiedName,
+    to: Partial<QualifiedName>,
+    sqlOf: (name: QualifiedName) => string,
+  ): Catalog;
 }
 
 interface FoundRelation extends RelationFacts {
@@ -82,9 +90,28 @@ function catalogOf(names: readonly QualifiedName[], found: readonly FoundRelatio
   for (const facts of found) {
     for (const position of facts.asked) byName.set(keyOfName(names[position - 1]), facts);
   }
+  return catalogIn(byName, byOid);
+}
+
+function catalogIn(
+  byName: ReadonlyMap<string, RelationFacts>,
+  byOid: ReadonlyMap<string, RelationFacts>,
+): Catalog {
   return {
     named: (name) => byName.get(keyOfName(name)),
     numbered: (oid) => (oid === null ? undefined : byOid.get(oid)),
+    moved: (from, to, sqlOf) => {
+      const before = byName.get(keyOfName(from));
+      if (before === undefined) return catalogIn(byName, byOid);
+      const { schema = before.schema, name = before.name } = to;
+      const now = { ...before, schema, name, sql: sqlOf({ schema, name }) };
+      const names = [...byName].filter(([, { oid }]) => oid !== before.oid);
+      const spellings = [{ schema, name }, ...(from.schema === undefined ? [{ name }] : [])];
+      return catalogIn(
+        new Map([...names, ...spellings.map((one) => [keyOfName(one), now] as const)]),
+        new Map([...byOid, [before.oid, now]]),
+      );
+    },
   };
 }
 
@@ -128,6 +155,7 @@ const factsQuery = `
       FROM sized)
   SELECT c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
          format('%I.%I', n.nspname, c.relname) AS sql, c.relkind::text AS kind,
+         coalesce(n.nspname = current_schema(), false) AS "isOfCurrentSchema",
          (SELECT coalesce(sum(rows), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS rows,
          (SELECT coalesce(sum(bytes), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS bytes,
          coalesce((SELECT json_agg(json_build_object('name', attname, 'type', atttypid::text,

@@ -33,6 +33,25 @@ export function readsAndWrites(statement: object, findings: Findings): void {
     );
   });
   for (const write of writes) writeRows(write, findings);
+  const targets = new Set(writes.map(({ relation }) => relation));
+  const read = relationsIn(statement).filter((relation) => !targets.has(relation));
+  if (isOpenEnded(statement, read, findings)) findings.isOpenEnded = true;
+}
+
+/** Rows that are looked at within a moment, each of one table with each of another at worst. */
+const rowsOfAMoment = 100_000;
+
+/** How long a query takes is not known where it calls what is not built in, or may join many rows. */
+function isOpenEnded(tree: object, read: readonly RangeVar[], findings: Findings): boolean {
+  if (findings.vocabulary.callsOwn(tree as Node)) return true;
+  const targets = read.flatMap((one) => findings.target(nameOf(one)) ?? []);
+  if (targets.some(({ isFilled, facts }) => isFilled || ["v", "f"].includes(facts?.kind ?? ""))) {
+    return true;
+  }
+  const counts = targets.map((target) =>
+    [target, ...findings.childrenOf(target)].reduce((sum, one) => sum + (one.facts?.rows ?? 0), 0),
+  );
+  return counts.reduce((product, rows) => product * Math.max(1, rows), 1) > rowsOfAMoment;
 }
 
 function writeRows(write: RowStatement, findings: Findings): void {

@@ -44,7 +44,7 @@ export const statementRules: Rules = {
       (option) => "DefElem" in option && option.DefElem.defname === "concurrently",
     );
     if (named === undefined) {
-      findings.unknown = "it rebuilds the indexes of a whole schema or database";
+      findings.leavesOpen("it rebuilds the indexes of a whole schema or database");
       return;
     }
     const table = findings.numbered(named.facts?.table ?? null) ?? named;
@@ -85,7 +85,7 @@ export const statementRules: Rules = {
     const isFull = options.some(
       (option) => "DefElem" in option && option.DefElem.defname === "full",
     );
-    if (rels.length === 0) findings.unknown = "it goes through all tables of the database";
+    if (rels.length === 0) findings.leavesOpen("it goes through all tables of the database");
     for (const one of relationsIn(rels)) {
       const target = findings.target(nameOf(one));
       findings.lock(target, isFull ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE");
@@ -127,6 +127,7 @@ export const statementRules: Rules = {
     lockPublished(pubobjects, findings);
   },
   CopyStmt: ({ relation, is_from: isFrom }, findings) => {
+    findings.isOpenEnded = true;
     if (isFrom === true) findings.lock(findings.target(nameOf(relation)), "ROW EXCLUSIVE");
   },
   InsertStmt: readsAndWrites,
@@ -136,14 +137,27 @@ export const statementRules: Rules = {
   SelectStmt: readsAndWrites,
   AlterDomainStmt: ({ subtype }, findings) => {
     if (["C", "O", "V"].includes(subtype ?? "")) {
-      findings.unknown = "every table with a column of the domain is locked and read";
+      findings.leavesOpen("every table with a column of the domain is locked and read");
     }
   },
   DoStmt: (_statement, findings) => {
-    findings.unknown = "what a DO block does is known when it runs";
+    findings.leavesOpen("what a DO block does is known when it runs");
   },
   CallStmt: (_statement, findings) => {
-    findings.unknown = "what a procedure does is known when it runs";
+    findings.leavesOpen("what a procedure does is known when it runs");
+  },
+  ExecuteStmt: (_statement, findings) => {
+    findings.leavesOpen("what a prepared statement does is known when it runs");
+  },
+  CreateTableAsStmt: ({ query, into }, findings) => {
+    if (query === undefined) return;
+    if ("ExecuteStmt" in query) {
+      findings.leavesOpen("what a prepared statement does is known when it runs");
+      return;
+    }
+    const isOpenEnded = findings.isOpenEnded;
+    readsAndWrites(query, findings);
+    if (into?.skipData === true) findings.isOpenEnded = isOpenEnded;
   },
 };
 
