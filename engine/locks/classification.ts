@@ -30,9 +30,10 @@ export interface TouchedRelation {
  * - rewrite: writes the table anew
  * - scan: reads the whole table, to prove something
  * - index: reads the whole table and builds an index of it
- * - write: changes rows one by one
+ * - write: changes rows one by one; who wants to change one of them waits for the end
+ * - add: adds rows, which nobody else knows yet
  */
-export type WorkKind = "rewrite" | "scan" | "index" | "write";
+export type WorkKind = "rewrite" | "scan" | "index" | "write" | "add";
 
 export interface Work {
   readonly kind: WorkKind;
@@ -49,6 +50,8 @@ export interface Work {
   readonly isNew: boolean;
   /** It is new, and this run has put rows into it that nobody has counted. */
   readonly isFilled: boolean;
+  /** Another table, of before, that is locked meanwhile. */
+  readonly locks?: string;
   /** Which of an ALTER TABLE's commands does it, from 0. */
   readonly command?: number;
 }

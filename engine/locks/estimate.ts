@@ -10,6 +10,7 @@ const perSecond: Readonly<Record<WorkKind, { rows: number; bytes: number }>> = {
   scan: { rows: 3_500_000, bytes: 400_000_000 },
   index: { rows: 500_000, bytes: 100_000_000 },
   write: { rows: 30_000, bytes: 15_000_000 },
+  add: { rows: 30_000, bytes: 15_000_000 },
 };
 
 /** Seconds that the work takes, by its rows or its bytes, whichever is longer. */

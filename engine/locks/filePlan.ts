@@ -3,6 +3,7 @@ import { UserError } from "../../userError";
 import { isAtomic } from "../files/atomic";
 import type { MigrationFile } from "../files/migration";
 import type { Rewrite } from "../journal/rewrites";
+import { withRolledBackTransaction } from "../session/transaction";
 import type { NewRelations } from "../sql/newRelations";
 import type { Statement } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
@@ -27,6 +28,7 @@ interface Refusal {
   readonly why: string;
   readonly fix: string;
   readonly files?: readonly string[];
+  readonly stall?: string;
 }
 
 /**
@@ -38,7 +40,7 @@ export async function planFile(
   file: MigrationFile,
   statements: readonly Statement[],
   newRelations: NewRelations,
-  undoing?: Parameters<typeof classesOf>[3],
+  undoing: typeof withRolledBackTransaction = withRolledBackTransaction,
 ): Promise<FilePlan> {
   newRelations.beginFile();
   const classes = await classesOf(client, statements, newRelations, undoing);
@@ -48,7 +50,7 @@ export async function planFile(
   const bound = boundStatements(statements);
   for (const found of classes) {
     const { number } = found.statement;
-    const decision = await decide(client, found);
+    const decision = await decide(client, found, undoing);
     if (decision.way === "refuse") refusals.push({ found, ...decision });
     if (decision.way !== "rewrite") continue;
     const binding = bound.get(number);
@@ -107,10 +109,10 @@ function divide(
 export function ensureHarmless(migration: string, file: MigrationFile, plan: FilePlan): void {
   const [refusal] = plan.refusals;
   if (refusal === undefined) return;
-  const { found, why, fix, files = [] } = refusal;
+  const { found, why, fix, files = [], stall = stallWords(found) } = refusal;
   throw new UserError(
     `Migration ${migration} would hold others up; nothing of ${file.shownPath} was run.`,
-    [...excerpt(file, found.statement.offset), why, `${stallWords(found)}.`, ...files],
+    [...excerpt(file, found.statement.offset), why, `${stall}.`, ...files],
     `${fix}; or write "-- atomic: true" on the first line of ${file.shownPath} to run it as it stands`,
   );
 }

@@ -8,6 +8,8 @@ import type { Vocabulary } from "./vocabulary";
 /** A relation that a statement names: in the catalog, or made by an earlier statement of this run. */
 export interface Target {
   readonly name: string;
+  /** As the statement writes it. */
+  readonly written: QualifiedName;
   readonly facts: RelationFacts | undefined;
   readonly isNew: boolean;
   /** It is new, and this run has put rows into it that nobody has counted. */
@@ -40,7 +42,7 @@ export class Findings {
     const isNew = this.newRelations.has(name, facts);
     if (facts === undefined && !isNew) return undefined;
     const isFilled = isNew && this.newRelations.isFilled(name.name);
-    return { name: shownName(name, facts), facts, isNew, isFilled };
+    return { name: shownName(name, facts), written: name, facts, isNew, isFilled };
   }
 
   numbered(oid: string | null): Target | undefined {
@@ -49,7 +51,7 @@ export class Findings {
     const { schema, name } = facts;
     const isNew = this.newRelations.hasPlace(name, facts);
     const isFilled = isNew && this.newRelations.isFilled(name);
-    return { name: `${schema}.${name}`, facts, isNew, isFilled };
+    return { name: `${schema}.${name}`, written: { schema, name }, facts, isNew, isFilled };
   }
 
   /** What a plan cannot foretell, nor how long it takes. */
@@ -70,15 +72,15 @@ export class Findings {
 
   lock(target: Target | undefined, mode: LockMode, withChildren = false): void {
     if (target === undefined) return;
-    const { name, facts, isNew } = target;
+    const { name, written, facts, isNew } = target;
     const found = this.#relations.get(name);
     this.#relations.set(name, {
       name,
-      schema: facts?.schema ?? "",
-      relation: facts?.name ?? name,
+      schema: facts?.schema ?? written.schema ?? "",
+      relation: facts?.name ?? written.name,
       sql: facts?.sql ?? name,
       oid: facts?.oid ?? null,
-      kind: facts?.kind ?? "r",
+      kind: facts?.kind ?? (this.newRelations.isPartitioned(written.name) ? "p" : "r"),
       mode: found === undefined ? mode : strongerOf(found.mode, mode),
       withChildren: withChildren || found?.withChildren === true,
       rows: facts?.rows ?? 0,

@@ -8,6 +8,16 @@ export interface ColumnFacts {
   /** `pg_attribute.atttypmod`; -1 for none. */
   readonly modifier: number;
   readonly notNull: boolean;
+  /** Its collation is not that of its type. */
+  readonly isCollated: boolean;
+}
+
+export interface IndexFacts {
+  readonly name: string;
+  /** All that it is made of, its expressions and its condition included. */
+  readonly columns: readonly string[];
+  /** Without expressions and without a condition. */
+  readonly isPlain: boolean;
 }
 
 export interface ConstraintFacts {
@@ -36,6 +46,7 @@ export interface RelationFacts {
   readonly bytes: number;
   readonly columns: readonly ColumnFacts[];
   readonly constraints: readonly ConstraintFacts[];
+  readonly indexes: readonly IndexFacts[];
   /** Columns of each unique index without expressions and conditions. */
   readonly uniqueKeys: readonly (readonly string[])[];
   /** Partitions and heirs, at any depth. */
@@ -159,8 +170,9 @@ const factsQuery = `
          (SELECT coalesce(sum(rows), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS rows,
          (SELECT coalesce(sum(bytes), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS bytes,
          coalesce((SELECT json_agg(json_build_object('name', attname, 'type', atttypid::text,
-                            'modifier', atttypmod, 'notNull', attnotnull) ORDER BY attnum)
-                     FROM pg_attribute
+                            'modifier', atttypmod, 'notNull', attnotnull,
+                            'isCollated', attcollation <> typcollation) ORDER BY attnum)
+                     FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
                     WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), '[]') AS columns,
          coalesce((SELECT json_agg(json_build_object('name', conname, 'type', contype,
                             'validated', convalidated, 'definition', pg_get_constraintdef(o.oid),
@@ -170,6 +182,15 @@ const factsQuery = `
                             'referencedColumns', (SELECT coalesce(json_agg(attname), '[]')
                                FROM pg_attribute WHERE attrelid = confrelid AND attnum = ANY (confkey))))
                      FROM pg_constraint o WHERE conrelid = c.oid), '[]') AS constraints,
+         coalesce((SELECT json_agg(json_build_object('name', indexrelid::regclass::text,
+                            'isPlain', indexprs IS NULL AND indpred IS NULL,
+                            'columns', (SELECT coalesce(json_agg(attname), '[]') FROM pg_attribute
+                               WHERE attrelid = c.oid AND (attnum = ANY (indkey) OR attnum IN (
+                                     SELECT refobjsubid FROM pg_depend
+                                      WHERE classid = 'pg_class'::regclass AND objid = indexrelid
+                                        AND refclassid = 'pg_class'::regclass AND refobjid = c.oid))))
+                            ORDER BY indexrelid)
+                     FROM pg_index WHERE indrelid = c.oid), '[]') AS indexes,
          coalesce((SELECT json_agg((SELECT json_agg(attname) FROM pg_attribute
                                      WHERE attrelid = c.oid AND attnum = ANY (indkey)))
                      FROM pg_index WHERE indrelid = c.oid AND indisunique AND indisvalid

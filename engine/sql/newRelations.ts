@@ -21,6 +21,7 @@ export class NewRelations {
   readonly #names = new Map<string, Set<string>>();
   /** Those that hold more rows than were written out as values. */
   readonly #filled = new Set<string>();
+  readonly #partitioned = new Set<string>();
   /** What a DO block or a procedure fills is not known. */
   #areAllFilled = false;
   #settings = "";
@@ -35,6 +36,7 @@ export class NewRelations {
   adopt(copy: NewRelations): void {
     for (const [name, schemas] of copy.#names) this.#names.set(name, new Set(schemas));
     for (const name of copy.#filled) this.#filled.add(name);
+    for (const name of copy.#partitioned) this.#partitioned.add(name);
     this.#areAllFilled ||= copy.#areAllFilled;
     this.#settings = copy.#settings;
   }
@@ -83,6 +85,10 @@ export class NewRelations {
     return this.#areAllFilled || this.#filled.has(name);
   }
 
+  isPartitioned(name: string): boolean {
+    return this.#partitioned.has(name);
+  }
+
   /**
    * Notes what a statement makes.
    * @param exists whether the catalog has the name: CREATE TABLE IF NOT EXISTS may make nothing
@@ -90,6 +96,9 @@ export class NewRelations {
   note(tree: Node, exists: (name: QualifiedName) => boolean): void {
     if ("DoStmt" in tree || "CallStmt" in tree) this.#areAllFilled = true;
     for (const name of filledBy(tree)) this.#filled.add(name);
+    if ("CreateStmt" in tree && tree.CreateStmt.partspec !== undefined) {
+      this.#partitioned.add(nameOf(tree.CreateStmt.relation).name);
+    }
     if ("RenameStmt" in tree && tree.RenameStmt.renameType === "OBJECT_TABLE") {
       const { relation, newname = "" } = tree.RenameStmt;
       const before = nameOf(relation);

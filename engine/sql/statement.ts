@@ -148,11 +148,17 @@ function reindexAction(statement: {
   relation?: RangeVar;
   params?: Node[];
 }): AloneAction | undefined {
-  const concurrently = (statement.params ?? []).some(
+  if (statement.relation === undefined) return { action: "reindex" };
+  return isConcurrentReindex(statement)
+    ? { action: "reindex", relation: nameOf(statement.relation) }
+    : undefined;
+}
+
+/** REINDEX ... CONCURRENTLY. */
+export function isConcurrentReindex({ params = [] }: { params?: Node[] }): boolean {
+  return params.some(
     (parameter) => "DefElem" in parameter && parameter.DefElem.defname === "concurrently",
   );
-  if (statement.relation === undefined) return { action: "reindex" };
-  return concurrently ? { action: "reindex", relation: nameOf(statement.relation) } : undefined;
 }
 
 function detachAction(statement: { relation?: RangeVar; cmds?: Node[] }): AloneAction | undefined {

@@ -155,4 +155,47 @@ describe("a table that is locked by one statement and waited for during another"
       [{ name: "other.big_pkey" }, { name: "other.vast_a_idx" }, { name: "other.vast_d_key" }],
     );
   });
+
+  it("is not the one that a table of this run, once filled, refers to", async () => {
+    const fill = "CREATE TABLE made (big_id int); INSERT INTO made SELECT id FROM big";
+    folder.write("0001-a.sql", `${fill}; ALTER TABLE made ADD FOREIGN KEY (big_id) REFERENCES big`);
+    folder.write("0002-b.sql", "ALTER TABLE public.made ADD CHECK (big_id > 0)");
+    const told: string[] = [];
+    await apply({ onProgress: ({ message }) => told.push(message) });
+    assert.deepEqual(
+      told.flatMap(
+        (message) => /part .*made_big_id_fkey"( NOT VALID)?/.exec(message)?.[0].slice(0, 48) ?? [],
+      ),
+      [
+        'part 1 of 2: ALTER TABLE made ADD CONSTRAINT "ma',
+        "part 2 of 2: ALTER TABLE made VALIDATE CONSTRAIN",
+      ],
+    );
+    assert.deepEqual(
+      await database.query(
+        "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' AND confrelid = 'big'::regclass",
+      ),
+      [{ conname: "made_big_id_fkey", convalidated: true }],
+    );
+    const values = "CREATE TABLE kept (big_id int); INSERT INTO kept VALUES (1)";
+    folder.write(
+      "0003-c.sql",
+      `${values}; ALTER TABLE kept ADD FOREIGN KEY (big_id) REFERENCES big`,
+    );
+    const { migrations } = await planMigrations(await database.connect(), await load());
+    assert.equal(migrations[2]?.statements[2]?.effects.runAs, undefined);
+  });
+
+  it("keeps a file from being run where a partitioned table of this run refers to it", async () => {
+    const [why] = await whyNot(
+      `CREATE TABLE made (big_id int) PARTITION BY LIST (big_id);
+       CREATE TABLE made_rest PARTITION OF made DEFAULT;
+       INSERT INTO made SELECT id FROM big;
+ALTER TABLE made ADD FOREIGN KEY (big_id) REFERENCES big`,
+    );
+    assert.equal(
+      why,
+      "It reads as a whole made while nobody may use public.big: foreign key to public.big is proved.",
+    );
+  });
 });

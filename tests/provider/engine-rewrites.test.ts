@@ -212,11 +212,12 @@ describe("a statement that would hold others up", () => {
 
   it("is not run behind a strong lock: a transaction ends where long work begins", async () => {
     await database.query(
-      "INSERT INTO t (id) SELECT generate_series(21, 40000); ANALYZE t; CREATE TABLE other (a int)",
+      "INSERT INTO t (id) SELECT generate_series(21, 40000); ANALYZE t; CREATE TABLE other (a int); CREATE TABLE kept (LIKE t)",
     );
+    const keep = "INSERT INTO kept SELECT * FROM t";
     folder.write(
       "0001-a.sql",
-      "ALTER TABLE other ADD b int; INSERT INTO other VALUES (1); UPDATE t SET n = 2; UPDATE t SET n = 3; ALTER TABLE other ADD c int",
+      `ALTER TABLE other ADD b int; INSERT INTO other VALUES (1); ${keep}; ${keep}; ALTER TABLE other ADD c int`,
     );
     await apply();
     const steps = await database.query(
