@@ -25,15 +25,17 @@ import { readVocabulary, type Vocabulary } from "./vocabulary";
  * none when the statements only concern tables of this run; locks nothing and waits for nobody.
  * @param client a connected session with the search_path that the statements will have
  * @param newRelations what this run has made so far; what the statements make is added to it
+ * @param isHeld whether tables of before are locked already when the first of them runs
  */
 export async function classifyStatements(
   client: Client,
   statements: readonly Statement[],
   newRelations: NewRelations = new NewRelations(),
+  isHeld = false,
 ): Promise<StatementClass[]> {
   const trees = statements.map(({ tree }) => tree);
   let catalog = await readCatalog(client, namesToLookUp(trees, newRelations));
-  const vocabulary = await vocabularyFor(client, trees, catalog);
+  const vocabulary = await vocabularyFor(client, trees, catalog, isHeld);
   return statements.map((statement) => {
     const findings = new Findings(catalog, vocabulary, newRelations);
     findStatement(statement.tree, findings);
@@ -147,6 +149,7 @@ function vocabularyFor(
   client: Client,
   trees: readonly Node[],
   catalog: Catalog,
+  isHeld: boolean,
 ): Promise<Vocabulary> {
   const alters = trees.flatMap((tree) => ("AlterTableStmt" in tree ? [tree.AlterTableStmt] : []));
   const existing = alters.filter(({ relation }) => catalog.named(nameOf(relation)) !== undefined);
@@ -159,7 +162,8 @@ function vocabularyFor(
   const oldTypes = existing.flatMap(
     ({ relation }) => catalog.named(nameOf(relation))?.columns.map(({ type }) => type) ?? [],
   );
-  return readVocabulary(client, columns, [...new Set(oldTypes)], laterQueries(trees, catalog));
+  const queries = isHeld ? trees.filter(isQuery) : laterQueries(trees, catalog);
+  return readVocabulary(client, columns, [...new Set(oldTypes)], queries);
 }
 
 /** What is called matters where a table of before may be locked already. */

@@ -8,7 +8,7 @@ import type { NewRelations } from "../sql/newRelations";
 import type { Statement } from "../sql/parser";
 import { excerpt } from "../sql/sourceText";
 import type { StatementClass } from "./classification";
-import { boundStatements } from "./transactionBound";
+import { boundStatements, isEnding } from "./transactionBound";
 import { classesOf } from "./classesOf";
 import { decide, heldBy, longestWorkSeconds } from "./decide";
 import { stallWords } from "./estimate";
@@ -43,11 +43,12 @@ export async function planFile(
   undoing: typeof withRolledBackTransaction = withRolledBackTransaction,
 ): Promise<FilePlan> {
   newRelations.beginFile();
-  const classes = await classesOf(client, statements, newRelations, undoing);
+  const isHeld = isEnding(file.phase);
+  const classes = await classesOf(client, statements, newRelations, undoing, isHeld);
   const inParts = new Map<number, Rewrite>();
   const refusals: Refusal[] = [];
   if (isAtomic(file)) return { classes, inParts, splits: new Set(), refusals };
-  const bound = boundStatements(statements);
+  const bound = boundStatements(statements, file.phase);
   for (const found of classes) {
     const { number } = found.statement;
     const decision = await decide(client, found, undoing);
@@ -60,7 +61,8 @@ export async function planFile(
       refusals.push({ found, why, fix: binding.fix });
     }
   }
-  const { splits, late } = divide(classes, bound, inParts);
+  const before = isHeld ? "every table of the migration" : undefined;
+  const { splits, late } = divide(classes, bound, inParts, before);
   return { classes, inParts, splits, refusals: [...refusals, ...late] };
 }
 
@@ -73,11 +75,12 @@ function divide(
   classes: readonly StatementClass[],
   bound: ReturnType<typeof boundStatements>,
   inParts: ReadonlyMap<number, Rewrite>,
+  before: string | undefined,
 ): { splits: Set<number>; late: Refusal[] } {
   const splits = new Set<number>();
   const late: Refusal[] = [];
   let isLong = false;
-  let held: string | undefined;
+  let held = before;
   for (const found of classes) {
     const { number, standing } = found.statement;
     const binding = bound.get(number);

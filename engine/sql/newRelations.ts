@@ -41,6 +41,13 @@ export class NewRelations {
     this.#settings = copy.#settings;
   }
 
+  /** As a later run will find them: how many rows they have then is not known, and not of this run. */
+  unfilled(): NewRelations {
+    const copy = new NewRelations();
+    for (const [name, schemas] of this.#names) copy.#names.set(name, new Set(schemas));
+    return copy;
+  }
+
   /** The session is as it was: without the settings and the temporary tables of the file before. */
   beginFile(): void {
     this.#settings = "";

@@ -4,9 +4,9 @@ import { planMigrations } from "../../engine/plan";
 import { useEngine } from "../engineScene";
 
 describe("a statement for which others would wait long", () => {
-  const { database, folder, load, apply } = useEngine();
-  const plan = async (sql: string) => {
-    folder.write("0001-a.sql", sql);
+  const { database, folder, load, apply, refusal, contract, states } = useEngine();
+  const plan = async (sql?: string) => {
+    if (sql !== undefined) folder.write("0001-a.sql", sql);
     return planMigrations(await database.connect(), await load());
   };
   const marked =
@@ -138,5 +138,67 @@ describe("a statement for which others would wait long", () => {
     );
     await apply();
     assert.deepEqual(await database.query("SELECT count(*)::int AS n FROM big"), [{ n: 98 }]);
+  });
+
+  describe("in a file that ends or takes back an old shape", () => {
+    const phased = (ending: string, name = "contract") => {
+      folder.write("0001-a/expand.sql", "ALTER TABLE big ADD e int; CREATE TABLE made (id int)");
+      folder.write(`0001-a/${name}.sql`, ending);
+    };
+    const refused = async () => (await refusal()).split("\n  ");
+
+    it("is refused before anything of its migration is run", async () => {
+      phased("ALTER TABLE big DROP COLUMN code;\nALTER TABLE big ALTER COLUMN d SET NOT NULL;");
+      assert.deepEqual(await refused(), [
+        "UserError: Migration 0001-a would hold others up; nothing of migrations/0001-a/contract.sql was run.",
+        "migrations/0001-a/contract.sql:2:1",
+        "2 | ALTER TABLE big ALTER COLUMN d SET NOT NULL;",
+        "  | ^",
+        "It cannot be carried out in parts (a CHECK that is NOT VALID, VALIDATE, SET NOT NULL, drop the CHECK) in contract.sql, which is one transaction with all that the engine does there.",
+        "About 3,000,000 rows: others would wait 857 ms (an estimate).",
+        'Next: put it into a plain migration that comes after this one; or write "-- atomic: true" on the first line of migrations/0001-a/contract.sql to run it as it stands',
+      ]);
+      for (const [sql, why] of [
+        [
+          "SELECT public.slow()",
+          /^It may take long, and every table of the migration stays locked/,
+        ],
+        ["UPDATE big SET d = 0", /^It changes many rows of public\.big at once/],
+        ["ALTER TABLE big ALTER COLUMN d TYPE bigint", /^It writes anew public\.big while/],
+        ["CREATE INDEX big_d ON big (d)", /^It cannot be carried out in parts \(CREATE INDEX/],
+      ] as const) {
+        for (const name of ["contract", "abort", "undo"]) {
+          folder.remove("0001-a/contract.sql");
+          phased(sql, name);
+          assert.match((await refused())[4] ?? "", why, `${name}.sql: ${sql}`);
+          assert.equal((await plan()).refusals.length, 1);
+          folder.remove(`0001-a/${name}.sql`);
+          phased("SELECT 1");
+        }
+      }
+      assert.deepEqual(
+        await database.query("SELECT attname FROM pg_attribute WHERE attname = 'e'"),
+        [],
+      );
+    });
+
+    it("is free for what takes a moment", async () => {
+      phased(
+        `ALTER TABLE big DROP COLUMN d; ALTER TABLE big ALTER e SET DEFAULT 1;
+         INSERT INTO small VALUES (2, length(lower('X'))); UPDATE small SET v = 2;
+         ALTER TABLE small ALTER v SET NOT NULL; ALTER TABLE made ADD UNIQUE (id)`,
+      );
+      await apply();
+      const { waiting } = await contract();
+      assert.deepEqual(waiting, []);
+    });
+
+    it("is refused when a table has grown, before any old release is shut out", async () => {
+      phased("ALTER TABLE small ALTER v SET NOT NULL");
+      await apply();
+      await database.query("UPDATE pg_class SET reltuples = 3e6 WHERE relname = 'small'");
+      await assert.rejects(contract(), /^UserError: Migration 0001-a would hold others up/);
+      assert.deepEqual(await states(), { "0001-a": "rolled_out" });
+    });
   });
 });
