@@ -75,6 +75,7 @@ const more: Readonly<Partial<Record<string, CommandRule>>> = {
   },
   AT_DropColumn: ({ name = "", behavior }, target, findings) => {
     lockPartners(name, target, findings);
+    findings.takesAway(target, "drop", name);
     if (behavior === "DROP_CASCADE") lockReferencing(target, findings);
   },
   AT_SetLogged: rewrites("it becomes logged"),

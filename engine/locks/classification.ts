@@ -56,6 +56,15 @@ export interface Work {
   readonly command?: number;
 }
 
+/** A name of before that a statement takes away. */
+export interface Loss {
+  /** For people: `column a of public.orders`. */
+  readonly what: string;
+  readonly how: "drop" | "rename";
+  /** For a whole table; without it, a column. */
+  readonly table?: { readonly schema: string; readonly name: string };
+}
+
 /** What a statement will do, known before it runs. */
 export interface StatementClass {
   readonly statement: Statement;
@@ -71,6 +80,7 @@ export interface StatementClass {
   readonly stallSeconds: number;
   /** How long it takes does not follow from the sizes of tables. */
   readonly isOpenEnded: boolean;
+  readonly takenAway: readonly Loss[];
   /** Why there may be more than is listed: what a DO block does stands in no parse tree. */
   readonly unknown?: string;
 }

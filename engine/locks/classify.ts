@@ -64,7 +64,7 @@ function catalogAfter(
 }
 
 function classOf(statement: Statement, findings: Findings): StatementClass {
-  const { relations, work, unknown, isOpenEnded } = findings;
+  const { relations, work, unknown, isOpenEnded, takenAway } = findings;
   const known = work.filter(({ isNew }) => !isNew);
   const seconds = known.reduce((sum, one) => sum + secondsOf(one), 0);
   const isHeld = relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
@@ -77,6 +77,7 @@ function classOf(statement: Statement, findings: Findings): StatementClass {
     seconds,
     stallSeconds: isHeld ? seconds : 0,
     isOpenEnded,
+    takenAway,
     ...(unknown === undefined ? {} : { unknown }),
   };
 }

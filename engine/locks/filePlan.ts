@@ -1,17 +1,17 @@
 import type { Client } from "pg";
-import { UserError } from "../../userError";
 import { isAtomic } from "../files/atomic";
 import type { MigrationFile } from "../files/migration";
 import type { Rewrite } from "../journal/rewrites";
 import { withRolledBackTransaction } from "../session/transaction";
 import type { NewRelations } from "../sql/newRelations";
 import type { Statement } from "../sql/parser";
-import { excerpt } from "../sql/sourceText";
 import type { StatementClass } from "./classification";
 import { boundStatements, isEnding } from "./transactionBound";
 import { classesOf } from "./classesOf";
-import { decide, heldBy, longestWorkSeconds } from "./decide";
-import { stallWords } from "./estimate";
+import { decide, longestWorkSeconds } from "./decide";
+import { divide } from "./division";
+import { namesLost } from "./namesLost";
+import { type Refusal, refusalError, refusalOfLoss } from "./refusal";
 
 /** How a file is run: what its statements do, and what is done about it. */
 export interface FilePlan {
@@ -21,14 +21,6 @@ export interface FilePlan {
   /** Statements that begin a transaction, for the one before them may not be held open so long. */
   readonly splits: ReadonlySet<number>;
   readonly refusals: readonly Refusal[];
-}
-
-interface Refusal {
-  readonly found: StatementClass;
-  readonly why: string;
-  readonly fix: string;
-  readonly files?: readonly string[];
-  readonly stall?: string;
 }
 
 /**
@@ -63,59 +55,12 @@ export async function planFile(
   }
   const before = isHeld ? "every table of the migration" : undefined;
   const { splits, late } = divide(classes, bound, inParts, before);
-  return { classes, inParts, splits, refusals: [...refusals, ...late] };
-}
-
-/**
- * Where a transaction has to end: what takes long and what holds others up do not belong into one,
- * for locks are taken at its start and kept to its end. What may take long is not run behind them
- * either; where the transaction cannot end there, it is refused.
- */
-function divide(
-  classes: readonly StatementClass[],
-  bound: ReturnType<typeof boundStatements>,
-  inParts: ReadonlyMap<number, Rewrite>,
-  before: string | undefined,
-): { splits: Set<number>; late: Refusal[] } {
-  const splits = new Set<number>();
-  const late: Refusal[] = [];
-  let isLong = false;
-  let held = before;
-  for (const found of classes) {
-    const { number, standing } = found.statement;
-    const binding = bound.get(number);
-    const endsOne = standing.standing !== "transaction" || inParts.has(number);
-    if (binding === undefined && endsOne) {
-      isLong = false;
-      held = undefined;
-      continue;
-    }
-    const takesLong = found.seconds > longestWorkSeconds;
-    const holds = heldBy(found);
-    if (held !== undefined && (takesLong || found.isOpenEnded) && binding !== undefined) {
-      const why = `It may take long, and ${held} stays locked all the while: nothing is divided ${binding.where}.`;
-      late.push({ found, why, fix: binding.fix });
-    }
-    const isLate = held !== undefined && (takesLong || found.isOpenEnded);
-    if (binding === undefined && (isLate || (holds !== undefined && isLong))) {
-      splits.add(number);
-      isLong = false;
-      held = undefined;
-    }
-    isLong ||= takesLong;
-    held ??= holds;
-  }
-  return { splits, late };
+  const lost = file.phase === "expand" ? namesLost(classes).map(refusalOfLoss) : [];
+  return { classes, inParts, splits, refusals: [...refusals, ...late, ...lost] };
 }
 
 /** @throws UserError for the first statement that must not be run as it stands */
 export function ensureHarmless(migration: string, file: MigrationFile, plan: FilePlan): void {
   const [refusal] = plan.refusals;
-  if (refusal === undefined) return;
-  const { found, why, fix, files = [], stall = stallWords(found) } = refusal;
-  throw new UserError(
-    `Migration ${migration} would hold others up; nothing of ${file.shownPath} was run.`,
-    [...excerpt(file, found.statement.offset), why, `${stall}.`, ...files],
-    `${fix}; or write "-- atomic: true" on the first line of ${file.shownPath} to run it as it stands`,
-  );
+  if (refusal !== undefined) throw refusalError(migration, file, refusal);
 }

@@ -1,4 +1,5 @@
-import type { TouchedRelation, Work, WorkKind } from "./classification";
+import { isArchived } from "../sync/syncNames";
+import type { Loss, TouchedRelation, Work, WorkKind } from "./classification";
 import { type LockMode, strongerOf } from "./lockMode";
 import type { NewRelations } from "../sql/newRelations";
 import type { Catalog, RelationFacts } from "./relationFacts";
@@ -20,6 +21,8 @@ export interface Target {
 export class Findings {
   readonly #relations = new Map<string, TouchedRelation>();
   readonly work: Work[] = [];
+  /** What others may use by a name that the statement takes away. */
+  readonly takenAway: Loss[] = [];
   unknown: string | undefined;
   /** How long it takes does not follow from the sizes of tables. */
   isOpenEnded = false;
@@ -52,6 +55,21 @@ export class Findings {
     const isNew = this.newRelations.hasPlace(name, facts);
     const isFilled = isNew && this.newRelations.isFilled(name);
     return { name: `${schema}.${name}`, written: { schema, name }, facts, isNew, isFilled };
+  }
+
+  /** @param column without one, the table itself */
+  takesAway(target: Target | undefined, how: Loss["how"], column?: string): void {
+    const { facts, isNew } = target ?? {};
+    if (target === undefined || facts === undefined || isNew === true) return;
+    if (![target, ...this.childrenOf(target)].some((one) => (one.facts?.bytes ?? 0) > 0)) return;
+    const { name, schema } = facts;
+    if (column === undefined) {
+      // The rows of a partition are read through their parent.
+      if (!"rp".includes(facts.kind) || facts.parents.length > 0) return;
+      this.takenAway.push({ what: `table ${target.name}`, how, table: { schema, name } });
+    } else if (facts.columns.some((one) => one.name === column) && !isArchived(column)) {
+      this.takenAway.push({ what: `column ${column} of ${target.name}`, how });
+    }
   }
 
   /** What a plan cannot foretell, nor how long it takes. */

@@ -28,9 +28,16 @@ export function oldWritesOf(tag: string): string {
   return `sync_${tag}_old_writes`;
 }
 
+const archived = "_dropped_";
+
 /** The name under which contract keeps an old column. */
 export function archivedName(column: string): string {
-  return cutName(`_dropped_${column}`);
+  return cutName(`${archived}${column}`);
+}
+
+/** Whether no release can use a column any more. */
+export function isArchived(column: string): boolean {
+  return column.startsWith(archived);
 }
 
 /** A name as PostgreSQL would cut it. */

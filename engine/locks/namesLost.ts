@@ -1,0 +1,43 @@
+import { madeBy } from "../sql/newRelations";
+import type { Loss, StatementClass } from "./classification";
+
+/** What a release that is still served may miss once a file has run. */
+export interface LostName {
+  readonly found: StatementClass;
+  readonly loss: Loss;
+}
+
+/**
+ * Names of before that are gone once all statements have run. A table of the same name that a later
+ * statement makes, or a view, takes the place of the one before.
+ */
+export function namesLost(classes: readonly StatementClass[]): LostName[] {
+  return classes.flatMap((found, index) =>
+    found.takenAway
+      .filter(({ table }) => table === undefined || !isMadeAgain(table, classes.slice(index + 1)))
+      .map((loss) => ({ found, loss })),
+  );
+}
+
+function isMadeAgain(
+  { schema, name }: { readonly schema: string; readonly name: string },
+  later: readonly StatementClass[],
+): boolean {
+  return later.some(({ statement: { tree } }) => {
+    if ("RenameStmt" in tree && tree.RenameStmt.renameType === "OBJECT_TABLE") {
+      return tree.RenameStmt.newname === name;
+    }
+    const made = madeBy(tree)?.name;
+    return made?.name === name && (made.schema ?? schema) === schema;
+  });
+}
+
+/** How the same is done so that no release misses it. */
+export function wayOut({ how, table }: Loss): string {
+  if (how === "drop") {
+    return "drop it in contract.sql of a migration that is a folder, which runs once no old release is connected; its expand.sql may be SELECT 1";
+  }
+  return table === undefined
+    ? "rename it by sync.yaml (kind: rename), under both names for a while"
+    : "add CREATE VIEW of its old name to the file";
+}
