@@ -1,36 +1,16 @@
 import type { IndexStmt, RangeVar } from "libpg-query";
 import type { Client } from "pg";
-import type { Rewrite } from "../journal/rewrites";
 import type { withRolledBackTransaction } from "../session/transaction";
-import { isConcurrentReindex } from "../sql/statement";
 import { nameOf } from "../sql/treeNames";
 import type { StatementClass, TouchedRelation, Work } from "./classification";
 import { indexBuiltAnew } from "./alterTable";
-import { domainUse, readsColumns } from "./domainUse";
-import { secondsOf, shownRows, shownSeconds } from "./estimate";
+import { type Decision, longestWorkSeconds, waysOut } from "./decision";
 import { isStrong } from "./lockMode";
 import { onlineWay } from "./onlineWay";
 import { rewriteAlterTable } from "./rewrite";
 import { rewriteIndex } from "./rewriteIndex";
 import { rewritePartitionedIndex } from "./rewritePartitionedIndex";
-import { rowsWritten } from "./rowsWritten";
-
-/** How a statement is run. */
-export type Decision =
-  | { readonly way: "asWritten" }
-  | { readonly way: "rewrite"; readonly rewrite: Rewrite }
-  | {
-      readonly way: "refuse";
-      readonly why: string;
-      readonly fix: string;
-      /** Files that do it online, ready to be pasted. */
-      readonly files?: readonly string[];
-      /** How long others would wait, where that is not the statement's own length. */
-      readonly stall?: string;
-    };
-
-/** Work under a strong lock that is not worth more care: about a lock_timeout's length. */
-export const longestWorkSeconds = 0.2;
+import { withoutTableLock } from "./unseenWaits";
 
 const asWritten: Decision = { way: "asWritten" };
 
@@ -81,64 +61,6 @@ export async function decide(
       : unlessLong(found, waysOut.refresh);
   }
   return unlessLong(found, waysOut.other);
-}
-
-const waysOut = {
-  partitionedIndex:
-    "write CREATE INDEX ... ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION",
-  rewrite: "write these files instead (docs/decisions/dual-write.md)",
-  inPlace: "do it where it stands, at an hour when nobody works with the table",
-  constraint:
-    "add the column, the index or the NOT VALID constraint first, in a statement of its own",
-  builtAnew:
-    "drop the index before it with DROP INDEX CONCURRENTLY, and build it again behind it with CREATE INDEX CONCURRENTLY",
-  reindex: "write REINDEX ... CONCURRENTLY",
-  refresh:
-    "write REFRESH MATERIALIZED VIEW CONCURRENTLY, for which the view needs a unique index of columns",
-  domain:
-    "write ADD CONSTRAINT ... CHECK ... NOT VALID, which holds for new values, and VALIDATE CONSTRAINT when nobody writes to these tables",
-  batches:
-    "fill a new column by sync.yaml (kind: fill), or change the rows in batches, in a DO block that commits after each",
-  other: "do it when nobody works with the table",
-};
-
-/** What others wait for without a lock on a table that the statement names. */
-async function withoutTableLock(
-  client: Client,
-  found: StatementClass,
-  undoing: typeof withRolledBackTransaction,
-): Promise<Decision | undefined> {
-  const { tree } = found.statement;
-  if ("ReindexStmt" in tree && tree.ReindexStmt.relation === undefined) {
-    const why = "It rebuilds one index after the other while nobody may write to its table.";
-    return isConcurrentReindex(tree.ReindexStmt)
-      ? asWritten
-      : { way: "refuse", why, fix: waysOut.reindex };
-  }
-  if ("AlterDomainStmt" in tree && readsColumns(tree.AlterDomainStmt)) {
-    const { tables, seconds } = await domainUse(client, tree.AlterDomainStmt);
-    if (seconds <= longestWorkSeconds) return asWritten;
-    const why = `It reads as a whole ${tables.join(", ")} while nobody may write to them.`;
-    const stall = `Others would wait ${shownSeconds(seconds)} (an estimate)`;
-    return { way: "refuse", why, fix: waysOut.domain, stall };
-  }
-  return manyRows(client, found, undoing);
-}
-
-/** Whoever wants to change a row that a statement has changed waits for the end of its transaction. */
-async function manyRows(
-  client: Client,
-  found: StatementClass,
-  undoing: typeof withRolledBackTransaction,
-): Promise<Decision | undefined> {
-  const work = found.work.find(({ kind, isNew }) => kind === "write" && !isNew);
-  if (work === undefined || secondsOf(work) <= longestWorkSeconds) return undefined;
-  const rows = Math.min(work.rows, (await rowsWritten(client, found, undoing)) ?? work.rows);
-  const seconds = secondsOf({ ...work, rows, bytes: (work.bytes * rows) / Math.max(1, work.rows) });
-  if (seconds <= longestWorkSeconds) return undefined;
-  const why = `It changes many rows of ${work.relation} at once, and who wants to change one of them waits for its end.`;
-  const stall = `About ${shownRows(rows)} rows: others would wait ${shownSeconds(seconds)} (an estimate)`;
-  return { way: "refuse", why, fix: waysOut.batches, stall };
 }
 
 function unlessLong(found: StatementClass, fix: string): Decision {

@@ -1,6 +1,7 @@
 import type { Rewrite } from "../journal/rewrites";
 import type { StatementClass } from "./classification";
-import { heldBy, longestWorkSeconds } from "./decide";
+import { heldBy } from "./decide";
+import { longestWorkSeconds } from "./decision";
 import type { Refusal } from "./refusal";
 import type { boundStatements } from "./transactionBound";
 

@@ -45,10 +45,15 @@ export function standingOf(node: Node): Standing {
   if ("CopyStmt" in node) {
     const { filename, is_from: isFrom } = node.CopyStmt;
     if (filename !== undefined) return inTransaction;
-    return refused(
-      `COPY ${isFrom === true ? "FROM STDIN" : "TO STDOUT"} needs psql at the other end`,
-      "write the rows as INSERT INTO ... VALUES",
-    );
+    return isFrom === true
+      ? refused(
+          "COPY FROM STDIN needs psql at the other end",
+          "write the rows as INSERT INTO ... VALUES",
+        )
+      : refused(
+          "COPY TO STDOUT needs psql at the other end",
+          "remove it: a migration has no output",
+        );
   }
   if ("DiscardStmt" in node) {
     return refused(
