@@ -28,6 +28,7 @@ export const waysOut = {
   builtAnew:
     "drop the index before it with DROP INDEX CONCURRENTLY, and build it again behind it with CREATE INDEX CONCURRENTLY",
   reindex: "write REINDEX ... CONCURRENTLY",
+  packed: "name the tables, each in a migration of its own, for an hour when nobody works with it",
   refresh:
     "write REFRESH MATERIALIZED VIEW CONCURRENTLY, for which the view needs a unique index of columns",
   domain:

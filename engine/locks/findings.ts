@@ -1,4 +1,4 @@
-import { isArchived } from "../sync/syncNames";
+import { isArchived } from "../sql/archivedColumn";
 import type { Loss, TouchedRelation, Work, WorkKind } from "./classification";
 import { type LockMode, strongerOf } from "./lockMode";
 import type { NewRelations } from "../sql/newRelations";

@@ -9,12 +9,17 @@ export interface LostName {
 
 /**
  * Names of before that are gone once all statements have run. A table of the same name that a later
- * statement makes, or a view, takes the place of the one before.
+ * statement makes, or a view, takes the place of the one before; a name that the file itself has
+ * given on the way is nobody's loss.
  */
 export function namesLost(classes: readonly StatementClass[]): LostName[] {
   return classes.flatMap((found, index) =>
     found.takenAway
-      .filter(({ table }) => table === undefined || !isMadeAgain(table, classes.slice(index + 1)))
+      .filter(({ table }) => {
+        if (table === undefined) return true;
+        const isGiven = classes.slice(0, index).some((one) => newNameOf(one) === table.name);
+        return !isGiven && !isMadeAgain(table, classes.slice(index + 1));
+      })
       .map((loss) => ({ found, loss })),
   );
 }
@@ -23,13 +28,16 @@ function isMadeAgain(
   { schema, name }: { readonly schema: string; readonly name: string },
   later: readonly StatementClass[],
 ): boolean {
-  return later.some(({ statement: { tree } }) => {
-    if ("RenameStmt" in tree && tree.RenameStmt.renameType === "OBJECT_TABLE") {
-      return tree.RenameStmt.newname === name;
-    }
-    const made = madeBy(tree)?.name;
+  return later.some((one) => {
+    const made = madeBy(one.statement.tree)?.name;
+    if (newNameOf(one) === name) return true;
     return made?.name === name && (made.schema ?? schema) === schema;
   });
+}
+
+function newNameOf({ statement: { tree } }: StatementClass): string | undefined {
+  if (!("RenameStmt" in tree) || tree.RenameStmt.renameType !== "OBJECT_TABLE") return undefined;
+  return tree.RenameStmt.newname;
 }
 
 /** How the same is done so that no release misses it. */

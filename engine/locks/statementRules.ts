@@ -94,6 +94,7 @@ export const statementRules: Rules = {
     }
   },
   ClusterStmt: ({ relation }, findings) => {
+    if (relation === undefined) findings.leavesOpen("it writes every clustered table anew");
     const target = relation && findings.target(nameOf(relation));
     findings.lock(target, "ACCESS EXCLUSIVE");
     findings.does("rewrite", target, "its rows are put in an index's order");

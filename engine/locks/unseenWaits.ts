@@ -1,3 +1,4 @@
+import type { Node } from "libpg-query";
 import type { Client } from "pg";
 import type { withRolledBackTransaction } from "../session/transaction";
 import { isConcurrentReindex } from "../sql/statement";
@@ -20,6 +21,10 @@ export async function withoutTableLock(
       ? { way: "asWritten" }
       : { way: "refuse", why, fix: waysOut.reindex };
   }
+  if (packsAll(tree)) {
+    const why = "It writes one table after the other anew while nobody may use it.";
+    return { way: "refuse", why, fix: waysOut.packed };
+  }
   if ("AlterDomainStmt" in tree && readsColumns(tree.AlterDomainStmt)) {
     const { tables, seconds } = await domainUse(client, tree.AlterDomainStmt);
     if (seconds <= longestWorkSeconds) return { way: "asWritten" };
@@ -28,6 +33,16 @@ export async function withoutTableLock(
     return { way: "refuse", why, fix: waysOut.domain, stall };
   }
   return manyRows(client, found, undoing);
+}
+
+/** CLUSTER and VACUUM FULL without a table. */
+function packsAll(tree: Node): boolean {
+  if ("ClusterStmt" in tree) return tree.ClusterStmt.relation === undefined;
+  if (!("VacuumStmt" in tree)) return false;
+  const { rels = [], options = [] } = tree.VacuumStmt;
+  return (
+    rels.length === 0 && options.some((one) => "DefElem" in one && one.DefElem.defname === "full")
+  );
 }
 
 /** Whoever wants to change a row that a statement has changed waits for the end of its transaction. */

@@ -1,5 +1,6 @@
 import { digestOf } from "../files/digest";
 import type { Migration } from "../files/migration";
+import { archivePrefix } from "../sql/archivedColumn";
 
 /** Triggers of one time run in the order of their names' bytes: `~` is the last character of ASCII. */
 export const syncTriggerPrefix = "~stateful_cd_";
@@ -28,16 +29,9 @@ export function oldWritesOf(tag: string): string {
   return `sync_${tag}_old_writes`;
 }
 
-const archived = "_dropped_";
-
 /** The name under which contract keeps an old column. */
 export function archivedName(column: string): string {
-  return cutName(`${archived}${column}`);
-}
-
-/** Whether no release can use a column any more. */
-export function isArchived(column: string): boolean {
-  return column.startsWith(archived);
+  return cutName(`${archivePrefix}${column}`);
 }
 
 /** A name as PostgreSQL would cut it. */

@@ -145,7 +145,7 @@ describe("a table that is locked by one statement and waited for during another"
     folder.write(
       "0001-a.sql",
       "-- swapped\nALTER TABLE small RENAME TO little;\nALTER TABLE big RENAME TO vast;\nALTER TABLE little RENAME TO big;\n" +
-        "ALTER TABLE vast ADD UNIQUE (d);\nALTER TABLE vast SET SCHEMA other;\nCREATE INDEX ON other.vast (a);",
+        "ALTER TABLE vast ADD UNIQUE (d);\nALTER TABLE vast SET SCHEMA other;\nCREATE INDEX ON other.vast (a);\nCREATE VIEW small AS SELECT * FROM big;",
     );
     await apply();
     assert.deepEqual(

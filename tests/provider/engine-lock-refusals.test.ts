@@ -86,6 +86,17 @@ describe("a statement for which others would wait long", () => {
     assert.deepEqual((await plan("REINDEX SCHEMA CONCURRENTLY public")).refusals, []);
   });
 
+  it("is refused where it writes whatever there is anew", async () => {
+    for (const sql of ["CLUSTER", "VACUUM FULL"]) {
+      assert.deepEqual(await whyNot(sql), [
+        "It writes one table after the other anew while nobody may use it.",
+        "How long others would wait is not known.",
+        `Next: name the tables, each in a migration of its own, for an hour when nobody works with it; ${marked}`,
+      ]);
+    }
+    assert.deepEqual((await plan("VACUUM")).refusals, []);
+  });
+
   it("is refused where it looks at all values of a domain", async () => {
     await database.query(
       `CREATE DOMAIN positive AS int; ALTER TABLE big ADD p positive;
