@@ -5,6 +5,9 @@ import type { Journal, MigrationState } from "./journal/journal";
 import { forgetAborted, withJournalTransaction } from "./journal/journalWriter";
 import { verify } from "./steps/checks";
 import { applyFile } from "./steps/fileRun";
+import { isEnding } from "./locks/transactionBound";
+import { ensureEndable, planEndings } from "./planEndings";
+import { resetSession } from "./session/session";
 import { synchronise } from "./backfill/synchronise";
 
 /**
@@ -27,6 +30,7 @@ export async function applyMigration(
   const isPlain = migration.kind === "plain";
   const file = migration.files.find(({ phase }) => phase === "expand");
   if ((state === "pending" || state === "expanding") && file !== undefined) {
+    await ensureEndings(work, migration);
     await applyFile({ ...work, migration, file }, applied, isPlain ? "done" : "expanded");
   }
   if (isPlain) return;
@@ -36,6 +40,13 @@ export async function applyMigration(
   } else {
     await verify(work.run, migration, expanded === "blocked" ? "blocked" : "expanded");
   }
+}
+
+/** Before anything of it is run, for it could not be taken back, or not be ended. */
+async function ensureEndings({ run }: RunContext, migration: Migration): Promise<void> {
+  if (!migration.files.some(({ phase }) => isEnding(phase))) return;
+  await resetSession(run.session);
+  ensureEndable(migration, await planEndings(run.session.client, migration, run.newRelations));
 }
 
 function ensureNotAborting({ id }: Migration, state: MigrationState | undefined): void {

@@ -4,12 +4,14 @@ import { ensureSameHistory } from "./journal/history";
 import { isSettled, type Journal, type MigrationState, readJournal } from "./journal/journal";
 import { ensureNotKept } from "./journal/openContracts";
 import type { Migration, MigrationFile } from "./files/migration";
+import { effectLines } from "./locks/effects";
 import { ensureHarmless, type FilePlan, planFile } from "./locks/filePlan";
 import { NewRelations } from "./sql/newRelations";
 import type { Statement } from "./sql/parser";
 import { throughMigration } from "./files/migrationFolder";
 import type { Repeatable } from "./files/repeatable";
 import { ensureNamesKnown } from "./preparing/ensureNamesKnown";
+import { ensureEndable, planEndings, type PlannedEnding } from "./planEndings";
 import { planRepeatables, type PlannedRepeatable } from "./planRepeatables";
 import { type PlannedStatement, plannedStatements } from "./plannedStatement";
 import type { LeftOver } from "./repeatable/standing";
@@ -81,10 +83,14 @@ export function planMigrations(
     const newRelations = new NewRelations();
     for (const migration of wanted) {
       const work = await expandWork(client, migration, journal, newRelations);
+      const state = stateOf(journal, migration.id);
+      const endings = state === "done" ? [] : await endingsOf(client, migration, newRelations);
       await unless(() => {
-        if (work !== undefined) ensureHarmless(migration.id, work.file, work.plan);
+        if (work === undefined) return;
+        ensureHarmless(migration.id, work.file, work.plan);
+        ensureEndable(migration, endings);
       });
-      planned.push(await planMigration(client, migration, journal, work));
+      planned.push(await planMigration(client, migration, journal, work, endings));
     }
     const isWhole = wanted.length === migrations.length;
     const after = await planRepeatables(client, isWhole ? repeatables : [], journal, newRelations);
@@ -110,9 +116,11 @@ async function planMigration(
   migration: Migration,
   journal: Journal | undefined,
   work: ExpandWork | undefined,
+  endings: readonly PlannedEnding[],
 ): Promise<PlannedMigration> {
   const { id, kind, digest } = migration;
   const reason = journal?.migrations.get(id)?.reason;
+  const contract = endings.filter(({ file }) => file.phase === "contract");
   return {
     id,
     kind,
@@ -120,8 +128,24 @@ async function planMigration(
     state: stateOf(journal, id),
     ...(reason === undefined || reason === null ? {} : { reason }),
     statements: work === undefined ? [] : plannedStatements(work.file, work.statements, work.plan),
-    later: await laterSteps(client, migration, stateOf(journal, id)),
+    later: [
+      ...(await laterSteps(client, migration, stateOf(journal, id))),
+      ...contract.flatMap(({ file, statements, plan }) =>
+        plannedStatements(file, statements, plan).flatMap(({ place, head, effects }) => [
+          `          ${place}  ${head}`,
+          ...effectLines(effects).map((line) => `            ${line}`),
+        ]),
+      ),
+    ],
   };
+}
+
+function endingsOf(
+  client: Client,
+  migration: Migration,
+  newRelations: NewRelations,
+): Promise<PlannedEnding[]> {
+  return planEndings(client, migration, newRelations, withRolledBackSavepoint);
 }
 
 interface ExpandWork {

@@ -1,6 +1,7 @@
 import type { ApplyResult } from "../apply";
 import type { AuditedMigration } from "../audit";
 import type { ContractResult } from "../contracting/contractResult";
+import { isSettled } from "../journal/journal";
 import { effectLines } from "../locks/effects";
 import type { Plan, PlannedMigration } from "../plan";
 import type { PlannedRepeatable } from "../planRepeatables";
@@ -104,11 +105,13 @@ function leftOverLines({ leftOver }: Plan): string[] {
 
 function summary({ migrations, repeatables, journal }: Plan): string[] {
   const pending = migrations.filter(({ state }) => state === "pending").length;
+  const begun = migrations.filter(({ state }) => state !== "pending" && !isSettled(state)).length;
+  const open = begun === 0 ? "" : `, ${begun} begun`;
   const due = repeatables.filter(({ state }) => state !== "applied").length;
   const files =
     repeatables.length === 0 ? "" : `; ${fileCount(repeatables.length)}, ${due} to apply`;
   const where = journal === undefined ? "no journal yet" : `journal at epoch ${journal.epoch}`;
-  return [`${count(migrations.length)}, ${pending} pending${files}; ${where}`];
+  return [`${count(migrations.length)}, ${pending} pending${open}${files}; ${where}`];
 }
 
 function refusalLines({ refusals }: Plan): string[] {

@@ -8,6 +8,7 @@ import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import type { MigrationFile } from "../files/migration";
+import { ensureContractHarmless } from "../planEndings";
 import { planSync } from "../preparing/planSync";
 import { resetSession } from "../session/session";
 import { together } from "../session/together";
@@ -37,6 +38,7 @@ export async function contractMigration(
   await resetSession(run.session);
   const live = await planSync(client, migration);
   const file = migration.files.find(({ phase }) => phase === "contract");
+  if (state !== "contracting") await ensureContractHarmless(client, migration, file);
   const open = await openRoles(client, oldRoles);
   const cannot = await setLogin(administrator, open, "NOLOGIN", true);
   if (cannot !== undefined) return cannot;

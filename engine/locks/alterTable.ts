@@ -1,6 +1,11 @@
 import type { AlterTableCmd, AlterTableStmt, Constraint } from "libpg-query";
 import { nameOf, textsOf } from "../sql/treeNames";
-import { constraintsOf, isTypeChangeRewrite, rewriteByNewColumn } from "./columnChange";
+import {
+  constraintsOf,
+  indexesBuiltAgain,
+  isTypeChangeRewrite,
+  rewriteByNewColumn,
+} from "./columnChange";
 import type { Findings, Target } from "./findings";
 import { lockLevelOf } from "./lockLevels";
 import { provesNotNull } from "./notNullProof";
@@ -10,7 +15,7 @@ export function alterTable(statement: AlterTableStmt, findings: Findings): void 
   const name = nameOf(statement.relation);
   const target = findings.target(name);
   if (target === undefined) {
-    if (statement.missing_ok !== true) findings.unknown = `there is no ${name.name} yet`;
+    if (statement.missing_ok !== true) findings.leavesOpen(`there is no ${name.name} yet`);
     return;
   }
   if (target.facts?.table) {
@@ -70,6 +75,7 @@ const more: Readonly<Partial<Record<string, CommandRule>>> = {
   },
   AT_DropColumn: ({ name = "", behavior }, target, findings) => {
     lockPartners(name, target, findings);
+    findings.takesAway(target, "drop", name);
     if (behavior === "DROP_CASCADE") lockReferencing(target, findings);
   },
   AT_SetLogged: rewrites("it becomes logged"),
@@ -133,7 +139,8 @@ function addConstraint(constraint: Constraint, target: Target, findings: Finding
     findings.lockTree(parent, "SHARE ROW EXCLUSIVE");
     if (isNotValid === true) return;
     const why = `foreign key${shown} to ${parent?.name ?? nameOf(constraint.pktable).name} is proved`;
-    findings.does("scan", target, why, named);
+    const isUsed = parent?.isNew === false && (parent.facts?.bytes ?? 0) > 0;
+    findings.does("scan", target, why, { ...named, ...(isUsed ? { locks: parent.name } : {}) });
   } else if (contype === "CONSTR_CHECK" || contype === "CONSTR_NOTNULL") {
     if (isNotValid === true || constraint.is_enforced === false) return;
     findings.does("scan", target, `constraint${shown} is proved`, named);
@@ -161,6 +168,9 @@ function indexIsNullable(index: string, { facts }: Target, findings: Findings): 
   return key === undefined || key.columns.some(({ name }) => !provesNotNull(facts, name));
 }
 
+/** Why, of an index that a type change leaves no other way. */
+export const indexBuiltAnew = "is built anew";
+
 function alterColumnType(cmd: AlterTableCmd, target: Target, findings: Findings): void {
   const { name = "", def } = cmd;
   if (def === undefined || !("ColumnDef" in def)) return;
@@ -173,6 +183,12 @@ function alterColumnType(cmd: AlterTableCmd, target: Target, findings: Findings)
   if (isTypeChangeRewrite(column, def.ColumnDef, findings.vocabulary)) {
     findings.does("rewrite", target, `column ${name} changes its type`);
     return;
+  }
+  for (const { facts } of [target, ...findings.childrenOf(target)]) {
+    const { indexes = [], oid = null } = facts ?? {};
+    for (const index of indexesBuiltAgain(column, def.ColumnDef, indexes, findings.vocabulary)) {
+      findings.does("index", findings.numbered(oid), `index ${index.name} ${indexBuiltAnew}`);
+    }
   }
   for (const { type, columns, name: constraint } of target.facts?.constraints ?? []) {
     if (type !== "c" || !columns.includes(name)) continue;

@@ -16,20 +16,27 @@ const decidingSettings = new Set(["search_path", "role", "session_authorization"
  * @param client the session that will run them
  * @param newRelations what this run has made so far; what the statements make is added to it
  * @param undoing runs work and undoes it; the default is for outside of a transaction
+ * @param isHeld whether tables of before are locked already when the first of them runs
  */
 export async function classesOf(
   client: Client,
   statements: readonly Statement[],
   newRelations: NewRelations,
   undoing: typeof withRolledBackTransaction = withRolledBackTransaction,
+  isHeld = false,
 ): Promise<StatementClass[]> {
-  if (!statements.some(isDeciding)) return classifyStatements(client, statements, newRelations);
+  if (!statements.some(isDeciding)) {
+    return classifyStatements(client, statements, newRelations, isHeld);
+  }
   return undoing(client, async () => {
     const classes: StatementClass[] = [];
     for (const group of groupsOf(statements)) {
       const [first] = group;
-      if (first !== undefined && isDeciding(first) && !(await makeSetting(client, first))) break;
-      classes.push(...(await classifyStatements(client, group, newRelations)));
+      if (first !== undefined && isDeciding(first)) {
+        if (!(await makeSetting(client, first))) break;
+        newRelations.under(first.text);
+      }
+      classes.push(...(await classifyStatements(client, group, newRelations, isHeld)));
     }
     return classes;
   });

@@ -30,9 +30,10 @@ export interface TouchedRelation {
  * - rewrite: writes the table anew
  * - scan: reads the whole table, to prove something
  * - index: reads the whole table and builds an index of it
- * - write: changes rows one by one
+ * - write: changes rows one by one; who wants to change one of them waits for the end
+ * - add: adds rows, which nobody else knows yet
  */
-export type WorkKind = "rewrite" | "scan" | "index" | "write";
+export type WorkKind = "rewrite" | "scan" | "index" | "write" | "add";
 
 export interface Work {
   readonly kind: WorkKind;
@@ -47,8 +48,21 @@ export interface Work {
   /** The constraint that is proved, when one is. */
   readonly validates?: string;
   readonly isNew: boolean;
+  /** It is new, and this run has put rows into it that nobody has counted. */
+  readonly isFilled: boolean;
+  /** Another table, of before, that is locked meanwhile. */
+  readonly locks?: string;
   /** Which of an ALTER TABLE's commands does it, from 0. */
   readonly command?: number;
+}
+
+/** A name of before that a statement takes away. */
+export interface Loss {
+  /** For people: `column a of public.orders`. */
+  readonly what: string;
+  readonly how: "drop" | "rename";
+  /** For a whole table; without it, a column. */
+  readonly table?: { readonly schema: string; readonly name: string };
 }
 
 /** What a statement will do, known before it runs. */
@@ -64,6 +78,9 @@ export interface StatementClass {
   readonly seconds: number;
   /** How much of it others may have to wait for. */
   readonly stallSeconds: number;
+  /** How long it takes does not follow from the sizes of tables. */
+  readonly isOpenEnded: boolean;
+  readonly takenAway: readonly Loss[];
   /** Why there may be more than is listed: what a DO block does stands in no parse tree. */
   readonly unknown?: string;
 }

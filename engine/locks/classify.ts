@@ -1,5 +1,6 @@
 import type { Node } from "libpg-query";
 import type { Client } from "pg";
+import { quoted } from "../sql/catalogName";
 import type { Statement } from "../sql/parser";
 import {
   nameOf,
@@ -24,24 +25,46 @@ import { readVocabulary, type Vocabulary } from "./vocabulary";
  * none when the statements only concern tables of this run; locks nothing and waits for nobody.
  * @param client a connected session with the search_path that the statements will have
  * @param newRelations what this run has made so far; what the statements make is added to it
+ * @param isHeld whether tables of before are locked already when the first of them runs
  */
 export async function classifyStatements(
   client: Client,
   statements: readonly Statement[],
   newRelations: NewRelations = new NewRelations(),
+  isHeld = false,
 ): Promise<StatementClass[]> {
   const trees = statements.map(({ tree }) => tree);
-  const catalog = await readCatalog(client, namesToLookUp(trees, newRelations));
-  const vocabulary = await vocabularyFor(client, trees, catalog);
+  let catalog = await readCatalog(client, namesToLookUp(trees, newRelations));
+  const vocabulary = await vocabularyFor(client, trees, catalog, isHeld);
   return statements.map((statement) => {
     const findings = new Findings(catalog, vocabulary, newRelations);
     findStatement(statement.tree, findings);
     newRelations.note(statement.tree, (name) => catalog.named(name) !== undefined);
+    catalog = catalogAfter(statement.tree, catalog, (name) => quoted(client, name));
     return classOf(statement, findings);
   });
 }
 
-function classOf(statement: Statement, { relations, work, unknown }: Findings): StatementClass {
+/** A table that a statement gives another name, or moves to another schema, keeps its rows and users. */
+function catalogAfter(
+  tree: Node,
+  catalog: Catalog,
+  sqlOf: (name: QualifiedName) => string,
+): Catalog {
+  if ("RenameStmt" in tree) {
+    const { renameType, relation, newname = "" } = tree.RenameStmt;
+    if (renameType !== "OBJECT_TABLE" && renameType !== "OBJECT_MATVIEW") return catalog;
+    return catalog.moved(nameOf(relation), { name: newname }, sqlOf);
+  }
+  if ("AlterObjectSchemaStmt" in tree) {
+    const { relation, newschema = "" } = tree.AlterObjectSchemaStmt;
+    return relation ? catalog.moved(nameOf(relation), { schema: newschema }, sqlOf) : catalog;
+  }
+  return catalog;
+}
+
+function classOf(statement: Statement, findings: Findings): StatementClass {
+  const { relations, work, unknown, isOpenEnded, takenAway } = findings;
   const known = work.filter(({ isNew }) => !isNew);
   const seconds = known.reduce((sum, one) => sum + secondsOf(one), 0);
   const isHeld = relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
@@ -53,6 +76,8 @@ function classOf(statement: Statement, { relations, work, unknown }: Findings): 
     scan: known.some(({ kind }) => kind === "scan" || kind === "index"),
     seconds,
     stallSeconds: isHeld ? seconds : 0,
+    isOpenEnded,
+    takenAway,
     ...(unknown === undefined ? {} : { unknown }),
   };
 }
@@ -69,13 +94,9 @@ function findStatement(tree: Node, findings: Findings): void {
   }
 }
 
-/** The queries that views and CREATE TABLE AS read with. */
+/** The query that a view reads with. */
 function queriesIn(tree: Node): Node[] {
-  if ("ViewStmt" in tree) return tree.ViewStmt.query ? [tree.ViewStmt.query] : [];
-  if ("CreateTableAsStmt" in tree) {
-    return tree.CreateTableAsStmt.query ? [tree.CreateTableAsStmt.query] : [];
-  }
-  return [];
+  return "ViewStmt" in tree && tree.ViewStmt.query ? [tree.ViewStmt.query] : [];
 }
 
 /** Every name in the trees that may be a relation outside of this run; too many do no harm. */
@@ -84,7 +105,8 @@ function namesToLookUp(trees: readonly Node[], newRelations: NewRelations): Qual
   const names = new Map<string, QualifiedName>();
   for (const tree of trees) {
     for (const name of namesIn(tree)) {
-      if (newRelations.has(name) || made.has(name) || isOwnName(tree, name)) continue;
+      if (newRelations.hasAsWritten(name) || made.hasAsWritten(name)) continue;
+      if (isOwnName(tree, name)) continue;
       names.set(keyOfName(name), name);
     }
     made.note(tree, () => true);
@@ -128,6 +150,7 @@ function vocabularyFor(
   client: Client,
   trees: readonly Node[],
   catalog: Catalog,
+  isHeld: boolean,
 ): Promise<Vocabulary> {
   const alters = trees.flatMap((tree) => ("AlterTableStmt" in tree ? [tree.AlterTableStmt] : []));
   const existing = alters.filter(({ relation }) => catalog.named(nameOf(relation)) !== undefined);
@@ -140,5 +163,27 @@ function vocabularyFor(
   const oldTypes = existing.flatMap(
     ({ relation }) => catalog.named(nameOf(relation))?.columns.map(({ type }) => type) ?? [],
   );
-  return readVocabulary(client, columns, [...new Set(oldTypes)]);
+  const queries = isHeld ? trees.filter(isQuery) : laterQueries(trees, catalog);
+  return readVocabulary(client, columns, [...new Set(oldTypes)], queries);
 }
+
+/** What is called matters where a table of before may be locked already. */
+function laterQueries(trees: readonly Node[], catalog: Catalog): Node[] {
+  const isKnown = (tree: Node) => namesIn(tree).some((name) => catalog.named(name) !== undefined);
+  const first = trees.findIndex((tree) => !isQuery(tree) && isKnown(tree));
+  return first === -1 ? [] : trees.slice(first + 1).filter(isQuery);
+}
+
+function isQuery(tree: Node): boolean {
+  const [kind = ""] = Object.keys(tree);
+  return queryKinds.has(kind);
+}
+
+const queryKinds = new Set([
+  "SelectStmt",
+  "InsertStmt",
+  "UpdateStmt",
+  "DeleteStmt",
+  "MergeStmt",
+  "CreateTableAsStmt",
+]);

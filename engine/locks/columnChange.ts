@@ -1,6 +1,6 @@
 import type { ColumnDef, Constraint, Node, TypeName } from "libpg-query";
 import { textsOf } from "../sql/treeNames";
-import type { ColumnFacts } from "./relationFacts";
+import type { ColumnFacts, IndexFacts } from "./relationFacts";
 import type { Vocabulary } from "./vocabulary";
 
 /** The constraints written at a column. */
@@ -57,6 +57,32 @@ export function isTypeChangeRewrite(
   const middle = { type: cast.oid, modifier: modifierOf(using.TypeCast.typeName) };
   return converts(from, middle, vocabulary) || converts(middle, to, vocabulary);
 }
+
+/**
+ * The indexes that PostgreSQL builds again for a type change that leaves the rows as they are: those
+ * with expressions or a condition, and all of the column when they sort by other rules
+ * (CheckIndexCompatible in its indexcmds.c).
+ */
+export function indexesBuiltAgain(
+  { name, type, isCollated }: ColumnFacts,
+  { typeName, collClause }: ColumnDef,
+  indexes: readonly IndexFacts[],
+  vocabulary: Vocabulary,
+): IndexFacts[] {
+  const from = vocabulary.base(type);
+  const to = vocabulary.base(vocabulary.type(typeName)?.oid ?? "");
+  const isAlike = from === to || alike.some((types) => types.includes(from) && types.includes(to));
+  const sortsAnew = !isAlike || isCollated || collClause !== undefined;
+  return indexes.filter(
+    ({ columns, isPlain }) => columns.includes(name) && (!isPlain || sortsAnew),
+  );
+}
+
+/** Types with one default operator class: text and varchar, inet and cidr. */
+const alike: readonly (readonly string[])[] = [
+  ["25", "1043"],
+  ["869", "650"],
+];
 
 interface TypeWithModifier {
   readonly type: string;

@@ -1,28 +1,16 @@
 import type { IndexStmt, RangeVar } from "libpg-query";
 import type { Client } from "pg";
-import type { Rewrite } from "../journal/rewrites";
+import type { withRolledBackTransaction } from "../session/transaction";
 import { nameOf } from "../sql/treeNames";
 import type { StatementClass, TouchedRelation, Work } from "./classification";
+import { indexBuiltAnew } from "./alterTable";
+import { type Decision, longestWorkSeconds, waysOut } from "./decision";
 import { isStrong } from "./lockMode";
 import { onlineWay } from "./onlineWay";
 import { rewriteAlterTable } from "./rewrite";
 import { rewriteIndex } from "./rewriteIndex";
 import { rewritePartitionedIndex } from "./rewritePartitionedIndex";
-
-/** How a statement is run. */
-export type Decision =
-  | { readonly way: "asWritten" }
-  | { readonly way: "rewrite"; readonly rewrite: Rewrite }
-  | {
-      readonly way: "refuse";
-      readonly why: string;
-      readonly fix: string;
-      /** Files that do it online, ready to be pasted. */
-      readonly files?: readonly string[];
-    };
-
-/** Work under a strong lock that is not worth more care: about a lock_timeout's length. */
-export const longestWorkSeconds = 0.2;
+import { withoutTableLock } from "./unseenWaits";
 
 const asWritten: Decision = { way: "asWritten" };
 
@@ -30,9 +18,15 @@ const asWritten: Decision = { way: "asWritten" };
  * Decides about one statement. What others cannot work beside and what reads or writes a table with
  * rows is carried out another way where there is one, and refused where there is none.
  */
-export async function decide(client: Client, found: StatementClass): Promise<Decision> {
+export async function decide(
+  client: Client,
+  found: StatementClass,
+  undoing: typeof withRolledBackTransaction,
+): Promise<Decision> {
+  const unseen = await withoutTableLock(client, found, undoing);
+  if (unseen !== undefined) return unseen;
   const heavy = heavyWork(found);
-  if (heavy.length === 0 || !holdsOthersUp(found)) return asWritten;
+  if (heavy.length === 0 || heldBy(found) === undefined) return asWritten;
   const { tree } = found.statement;
   if ("IndexStmt" in tree) {
     const table = tableOf(found, tree.IndexStmt.relation);
@@ -52,45 +46,54 @@ export async function decide(client: Client, found: StatementClass): Promise<Dec
       const fix = files === undefined ? waysOut.inPlace : waysOut.rewrite;
       return { ...refusalOf(byRewriting, fix), ...(files === undefined ? {} : { files }) };
     }
+    const byIndex = heavy.find(({ why }) => why.endsWith(indexBuiltAnew));
+    if (byIndex !== undefined) return unlessLong(found, waysOut.builtAnew);
     const dangerous = new Set(heavy.flatMap(({ command }) => command ?? []));
     const rewrite =
       table && (await rewriteAlterTable(client, found, tree.AlterTableStmt, table, dangerous));
     return rewrite ? { way: "rewrite", rewrite } : unlessLong(found, waysOut.constraint);
   }
-  if ("ReindexStmt" in tree) return refusalOf(heavy[0], "write REINDEX ... CONCURRENTLY");
-  if ("RefreshMatViewStmt" in tree && tree.RefreshMatViewStmt.concurrent === true) return asWritten;
+  if ("ReindexStmt" in tree) return refusalOf(heavy[0], waysOut.reindex);
+  if ("RefreshMatViewStmt" in tree) {
+    if (tree.RefreshMatViewStmt.concurrent === true) return asWritten;
+    return found.isOpenEnded
+      ? refusalOf(heavy[0], waysOut.refresh)
+      : unlessLong(found, waysOut.refresh);
+  }
   return unlessLong(found, waysOut.other);
 }
 
-const waysOut = {
-  partitionedIndex:
-    "write CREATE INDEX ... ON ONLY the parent, CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION",
-  rewrite: "write these files instead (docs/decisions/dual-write.md)",
-  inPlace: "do it where it stands, at an hour when nobody works with the table",
-  constraint:
-    "add the column, the index or the NOT VALID constraint first, in a statement of its own",
-  other: "do it when nobody works with the table",
-};
-
 function unlessLong(found: StatementClass, fix: string): Decision {
-  return found.seconds <= longestWorkSeconds ? asWritten : refusalOf(heavyWork(found)[0], fix);
+  const heavy = heavyWork(found);
+  const isShort = found.seconds <= longestWorkSeconds && !heavy.some(({ isFilled }) => isFilled);
+  return isShort ? asWritten : refusalOf(heavy[0], fix);
 }
 
 function refusalOf(work: Work | undefined, fix: string): Decision {
-  const relation = work?.relation ?? "a table";
+  const { relation = "a table", locks = "it" } = work ?? {};
   const what = work?.kind === "rewrite" ? "writes anew" : "reads as a whole";
   const because = work === undefined ? "" : `: ${work.why}`;
-  return { way: "refuse", why: `It ${what} ${relation} while nobody may use it${because}.`, fix };
+  return {
+    way: "refuse",
+    why: `It ${what} ${relation} while nobody may use ${locks}${because}.`,
+    fix,
+  };
 }
 
-/** Work on a table that has rows and is not of this run; rows that are written lock nobody out. */
+/**
+ * Work on a table that has rows; if it is of this run, only while a table of before is locked. Rows
+ * that are written lock nobody out.
+ */
 export function heavyWork({ work }: StatementClass): Work[] {
-  return work.filter(({ kind, isNew, bytes }) => kind !== "write" && !isNew && bytes > 0);
+  return work.filter(
+    ({ kind, isNew, isFilled, locks, bytes }) =>
+      kind !== "write" && (isNew ? isFilled && locks !== undefined : bytes > 0),
+  );
 }
 
-/** Whether it holds a lock on a table of before that applications have to wait for. */
-export function holdsOthersUp({ relations }: StatementClass): boolean {
-  return relations.some(({ mode, isNew }) => !isNew && isStrong(mode));
+/** The first table of before that it locks so that applications have to wait. */
+export function heldBy({ relations }: StatementClass): string | undefined {
+  return relations.find(({ mode, isNew }) => !isNew && isStrong(mode))?.name;
 }
 
 /** IF NOT EXISTS, and it does: no work at all. One that a crash has left invalid does not count. */

@@ -40,6 +40,7 @@ function tableOf(object: Node) {
 function dropRelation(object: Node, isCascade: boolean, findings: Findings): void {
   const target = findings.target(nameOfList(object));
   if (target === undefined) return;
+  findings.takesAway(target, "drop");
   findings.lockTree(target, "ACCESS EXCLUSIVE");
   for (const one of [target, ...findings.childrenOf(target)]) {
     for (const { references } of one.facts?.constraints ?? []) {
@@ -58,11 +59,13 @@ function dropRelation(object: Node, isCascade: boolean, findings: Findings): voi
 
 /** Renaming an index holds up nobody; anything else of a table does. */
 export function renamed(statement: RenameStmt, findings: Findings): void {
-  const { relation, renameType } = statement;
+  const { relation, renameType, subname } = statement;
   if (relation === undefined || renameType === "OBJECT_INDEX") return;
   const target = findings.target(nameOf(relation));
   if (target?.facts?.table) return;
   const isWhole = renameType === "OBJECT_TABLE";
+  if (isWhole) findings.takesAway(target, "rename");
+  else if (renameType === "OBJECT_COLUMN") findings.takesAway(target, "rename", subname);
   if (isWhole) findings.lock(target, "ACCESS EXCLUSIVE");
   else findings.lockTree(target, "ACCESS EXCLUSIVE");
 }

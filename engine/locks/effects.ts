@@ -71,6 +71,7 @@ const doing: Readonly<Record<WorkKind, string>> = {
   scan: "reads",
   index: "indexes",
   write: "changes",
+  add: "adds to",
 };
 
 /** The same for people, a line a fact; none for a statement that holds nobody up. */
@@ -82,7 +83,9 @@ export function effectLines(effects: StatementEffects): string[] {
     lines.push(`${doing[kind]} ${relation}, about ${shownRows(rows)} rows: ${why}`);
   }
   if (work.length > 0) {
-    const stall = stallSeconds > 0 ? `others wait ${shownSeconds(stallSeconds)}` : "nobody waits";
+    const isWaitedFor = work.some(({ kind }) => kind === "write");
+    const without = isWaitedFor ? "who changes the same rows waits as long" : "nobody waits";
+    const stall = stallSeconds > 0 ? `others wait ${shownSeconds(stallSeconds)}` : without;
     lines.push(`takes about ${shownSeconds(seconds)}, ${stall} (estimates)`);
   }
   if (runAs !== undefined) lines.push(`runs in parts: ${runAs}`);

@@ -10,6 +10,7 @@ const perSecond: Readonly<Record<WorkKind, { rows: number; bytes: number }>> = {
   scan: { rows: 3_500_000, bytes: 400_000_000 },
   index: { rows: 500_000, bytes: 100_000_000 },
   write: { rows: 30_000, bytes: 15_000_000 },
+  add: { rows: 30_000, bytes: 15_000_000 },
 };
 
 /** Seconds that the work takes, by its rows or its bytes, whichever is longer. */
@@ -19,7 +20,8 @@ export function secondsOf({ kind, rows, bytes }: Pick<Work, "kind" | "rows" | "b
 }
 
 /** How long others wait, for people: `About 3,000,000 rows: others would wait 2.1 s (an estimate)`. */
-export function stallWords({ work, stallSeconds }: StatementClass): string {
+export function stallWords({ work, stallSeconds, isOpenEnded }: StatementClass): string {
+  if (isOpenEnded) return "How long others would wait is not known";
   const rows = Math.max(0, ...work.filter(({ isNew }) => !isNew).map((one) => one.rows));
   return `About ${shownRows(rows)} rows: others would wait ${shownSeconds(stallSeconds)} (an estimate)`;
 }

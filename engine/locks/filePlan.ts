@@ -1,16 +1,18 @@
 import type { Client } from "pg";
-import { UserError } from "../../userError";
 import { isAtomic } from "../files/atomic";
 import type { MigrationFile } from "../files/migration";
 import type { Rewrite } from "../journal/rewrites";
+import { withRolledBackTransaction } from "../session/transaction";
 import type { NewRelations } from "../sql/newRelations";
 import type { Statement } from "../sql/parser";
-import { excerpt } from "../sql/sourceText";
 import type { StatementClass } from "./classification";
-import { boundStatements } from "./transactionBound";
+import { boundStatements, isEnding } from "./transactionBound";
 import { classesOf } from "./classesOf";
-import { decide, holdsOthersUp, longestWorkSeconds } from "./decide";
-import { stallWords } from "./estimate";
+import { decide } from "./decide";
+import { longestWorkSeconds } from "./decision";
+import { divide } from "./division";
+import { namesLost } from "./namesLost";
+import { type Refusal, refusalError, refusalOfLoss } from "./refusal";
 
 /** How a file is run: what its statements do, and what is done about it. */
 export interface FilePlan {
@@ -22,13 +24,6 @@ export interface FilePlan {
   readonly refusals: readonly Refusal[];
 }
 
-interface Refusal {
-  readonly found: StatementClass;
-  readonly why: string;
-  readonly fix: string;
-  readonly files?: readonly string[];
-}
-
 /**
  * Plans what is left of a file. Reads the catalog; writes and locks nothing.
  * @param undoing as classesOf has it
@@ -38,16 +33,18 @@ export async function planFile(
   file: MigrationFile,
   statements: readonly Statement[],
   newRelations: NewRelations,
-  undoing?: Parameters<typeof classesOf>[3],
+  undoing: typeof withRolledBackTransaction = withRolledBackTransaction,
 ): Promise<FilePlan> {
-  const classes = await classesOf(client, statements, newRelations, undoing);
+  newRelations.beginFile();
+  const isHeld = isEnding(file.phase);
+  const classes = await classesOf(client, statements, newRelations, undoing, isHeld);
   const inParts = new Map<number, Rewrite>();
   const refusals: Refusal[] = [];
   if (isAtomic(file)) return { classes, inParts, splits: new Set(), refusals };
-  const bound = boundStatements(statements);
+  const bound = boundStatements(statements, file.phase);
   for (const found of classes) {
     const { number } = found.statement;
-    const decision = await decide(client, found);
+    const decision = await decide(client, found, undoing);
     if (decision.way === "refuse") refusals.push({ found, ...decision });
     if (decision.way !== "rewrite") continue;
     const binding = bound.get(number);
@@ -57,44 +54,14 @@ export async function planFile(
       refusals.push({ found, why, fix: binding.fix });
     }
   }
-  const splits = splitsOf(
-    classes.filter(
-      ({ statement }) => !bound.has(statement.number) && !inParts.has(statement.number),
-    ),
-  );
-  return { classes, inParts, splits, refusals };
-}
-
-/**
- * Where a transaction has to end: what takes long and what holds others up do not belong into one,
- * for locks are taken at its start and kept to its end.
- */
-function splitsOf(classes: readonly StatementClass[]): Set<number> {
-  const splits = new Set<number>();
-  let isLong = false;
-  let isHeld = false;
-  for (const found of classes) {
-    const takesLong = found.seconds > longestWorkSeconds;
-    const holds = holdsOthersUp(found);
-    if ((takesLong && isHeld) || (holds && isLong)) {
-      splits.add(found.statement.number);
-      isLong = false;
-      isHeld = false;
-    }
-    isLong ||= takesLong;
-    isHeld ||= holds;
-  }
-  return splits;
+  const before = isHeld ? "every table of the migration" : undefined;
+  const { splits, late } = divide(classes, bound, inParts, before);
+  const lost = file.phase === "expand" ? namesLost(classes).map(refusalOfLoss) : [];
+  return { classes, inParts, splits, refusals: [...refusals, ...late, ...lost] };
 }
 
 /** @throws UserError for the first statement that must not be run as it stands */
 export function ensureHarmless(migration: string, file: MigrationFile, plan: FilePlan): void {
   const [refusal] = plan.refusals;
-  if (refusal === undefined) return;
-  const { found, why, fix, files = [] } = refusal;
-  throw new UserError(
-    `Migration ${migration} would hold others up; nothing of ${file.shownPath} was run.`,
-    [...excerpt(file, found.statement.offset), why, `${stallWords(found)}.`, ...files],
-    `${fix}; or write "-- atomic: true" on the first line of ${file.shownPath} to run it as it stands`,
-  );
+  if (refusal !== undefined) throw refusalError(migration, file, refusal);
 }

@@ -4,6 +4,7 @@ const longestName = 63;
 
 /** What a name is made of. */
 interface Naming {
+  /** Empty: the one that names without a schema are made in. */
   readonly schema: string;
   readonly relation: string;
   readonly columns: readonly string[];
@@ -22,9 +23,10 @@ export async function chooseName(
   alsoTaken: ReadonlySet<string> = new Set(),
 ): Promise<string> {
   const { rows } = await client.query<{ name: string }>(
-    `SELECT relname::text AS name FROM pg_class WHERE relnamespace = to_regnamespace($1)::oid
-     UNION SELECT conname::text FROM pg_constraint WHERE connamespace = to_regnamespace($1)::oid`,
-    [client.escapeIdentifier(schema)],
+    `WITH place AS (SELECT oid FROM pg_namespace WHERE nspname = coalesce(nullif($1, ''), current_schema()))
+     SELECT relname::text AS name FROM pg_class JOIN place ON relnamespace = place.oid
+     UNION SELECT conname::text FROM pg_constraint JOIN place ON connamespace = place.oid`,
+    [schema],
   );
   const taken = new Set([...rows.map(({ name }) => name), ...alsoTaken]);
   for (let pass = 0; ; pass++) {

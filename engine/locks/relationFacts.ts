@@ -8,6 +8,16 @@ export interface ColumnFacts {
   /** `pg_attribute.atttypmod`; -1 for none. */
   readonly modifier: number;
   readonly notNull: boolean;
+  /** Its collation is not that of its type. */
+  readonly isCollated: boolean;
+}
+
+export interface IndexFacts {
+  readonly name: string;
+  /** All that it is made of, its expressions and its condition included. */
+  readonly columns: readonly string[];
+  /** Without expressions and without a condition. */
+  readonly isPlain: boolean;
 }
 
 export interface ConstraintFacts {
@@ -30,10 +40,13 @@ export interface RelationFacts {
   readonly name: string;
   readonly sql: string;
   readonly kind: string;
+  /** Its schema is the one that names without a schema are made in. */
+  readonly isOfCurrentSchema: boolean;
   readonly rows: number;
   readonly bytes: number;
   readonly columns: readonly ColumnFacts[];
   readonly constraints: readonly ConstraintFacts[];
+  readonly indexes: readonly IndexFacts[];
   /** Columns of each unique index without expressions and conditions. */
   readonly uniqueKeys: readonly (readonly string[])[];
   /** Partitions and heirs, at any depth. */
@@ -53,6 +66,12 @@ export interface RelationFacts {
 export interface Catalog {
   named(name: QualifiedName): RelationFacts | undefined;
   numbered(oid: string | null): RelationFacts | undefined;
+  /** What is known once a relation has been given another name or schema. */
+  moved(
+    from: QualifiedName,
+    to: Partial<QualifiedName>,
+    sqlOf: (name: QualifiedName) => string,
+  ): Catalog;
 }
 
 interface FoundRelation extends RelationFacts {
@@ -82,9 +101,28 @@ function catalogOf(names: readonly QualifiedName[], found: readonly FoundRelatio
   for (const facts of found) {
     for (const position of facts.asked) byName.set(keyOfName(names[position - 1]), facts);
   }
+  return catalogIn(byName, byOid);
+}
+
+function catalogIn(
+  byName: ReadonlyMap<string, RelationFacts>,
+  byOid: ReadonlyMap<string, RelationFacts>,
+): Catalog {
   return {
     named: (name) => byName.get(keyOfName(name)),
     numbered: (oid) => (oid === null ? undefined : byOid.get(oid)),
+    moved: (from, to, sqlOf) => {
+      const before = byName.get(keyOfName(from));
+      if (before === undefined) return catalogIn(byName, byOid);
+      const { schema = before.schema, name = before.name } = to;
+      const now = { ...before, schema, name, sql: sqlOf({ schema, name }) };
+      const names = [...byName].filter(([, { oid }]) => oid !== before.oid);
+      const spellings = [{ schema, name }, ...(from.schema === undefined ? [{ name }] : [])];
+      return catalogIn(
+        new Map([...names, ...spellings.map((one) => [keyOfName(one), now] as const)]),
+        new Map([...byOid, [before.oid, now]]),
+      );
+    },
   };
 }
 
@@ -128,11 +166,13 @@ const factsQuery = `
       FROM sized)
   SELECT c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
          format('%I.%I', n.nspname, c.relname) AS sql, c.relkind::text AS kind,
+         coalesce(n.nspname = current_schema(), false) AS "isOfCurrentSchema",
          (SELECT coalesce(sum(rows), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS rows,
          (SELECT coalesce(sum(bytes), 0) FROM counted WHERE counted.oid = c.oid)::float8 AS bytes,
          coalesce((SELECT json_agg(json_build_object('name', attname, 'type', atttypid::text,
-                            'modifier', atttypmod, 'notNull', attnotnull) ORDER BY attnum)
-                     FROM pg_attribute
+                            'modifier', atttypmod, 'notNull', attnotnull,
+                            'isCollated', attcollation <> typcollation) ORDER BY attnum)
+                     FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
                     WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), '[]') AS columns,
          coalesce((SELECT json_agg(json_build_object('name', conname, 'type', contype,
                             'validated', convalidated, 'definition', pg_get_constraintdef(o.oid),
@@ -142,6 +182,15 @@ const factsQuery = `
                             'referencedColumns', (SELECT coalesce(json_agg(attname), '[]')
                                FROM pg_attribute WHERE attrelid = confrelid AND attnum = ANY (confkey))))
                      FROM pg_constraint o WHERE conrelid = c.oid), '[]') AS constraints,
+         coalesce((SELECT json_agg(json_build_object('name', indexrelid::regclass::text,
+                            'isPlain', indexprs IS NULL AND indpred IS NULL,
+                            'columns', (SELECT coalesce(json_agg(attname), '[]') FROM pg_attribute
+                               WHERE attrelid = c.oid AND (attnum = ANY (indkey) OR attnum IN (
+                                     SELECT refobjsubid FROM pg_depend
+                                      WHERE classid = 'pg_class'::regclass AND objid = indexrelid
+                                        AND refclassid = 'pg_class'::regclass AND refobjid = c.oid))))
+                            ORDER BY indexrelid)
+                     FROM pg_index WHERE indrelid = c.oid), '[]') AS indexes,
          coalesce((SELECT json_agg((SELECT json_agg(attname) FROM pg_attribute
                                      WHERE attrelid = c.oid AND attnum = ANY (indkey)))
                      FROM pg_index WHERE indrelid = c.oid AND indisunique AND indisvalid

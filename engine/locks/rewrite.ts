@@ -76,7 +76,10 @@ async function rewriteConstraint(
   const isPartitioned = scene.table.kind === "p";
   const { contype } = constraint;
   // Before PostgreSQL 18 a partitioned table's foreign key cannot be NOT VALID.
-  if (contype === "CONSTR_CHECK" || (contype === "CONSTR_FOREIGN" && !isPartitioned)) {
+  const canBeProvedLater =
+    contype === "CONSTR_CHECK" ||
+    (!isPartitioned && (contype === "CONSTR_FOREIGN" || contype === "CONSTR_NOTNULL"));
+  if (canBeProvedLater) {
     const parts = await constraintParts(scene, constraint, text);
     return { how: "NOT VALID, then VALIDATE", parts };
   }

@@ -37,7 +37,7 @@ export function notNullParts({ client, table, head }: RewriteScene, column: stri
   ];
 }
 
-/** ADD FOREIGN KEY and ADD CHECK: binding for new rows at once, proved for old ones afterwards. */
+/** ADD FOREIGN KEY, ADD CHECK and PostgreSQL 18's ADD NOT NULL: binding for new rows at once, proved for old ones afterwards. */
 export async function constraintParts(
   scene: RewriteScene,
   constraint: Constraint,
@@ -45,9 +45,7 @@ export async function constraintParts(
 ): Promise<RewritePart[]> {
   const { client, head } = scene;
   const { schema, relation } = scene.table;
-  const isForeign = constraint.contype === "CONSTR_FOREIGN";
-  const columns = isForeign ? textsOf(constraint.fk_attrs) : onlyColumn(constraint);
-  const label = isForeign ? "fkey" : "check";
+  const { columns, label } = namingOf(constraint);
   const name = client.escapeIdentifier(
     constraint.conname ?? (await chooseName(client, { schema, relation, columns, label })),
   );
@@ -61,6 +59,13 @@ export async function constraintParts(
     },
     { statements: [`${head} VALIDATE CONSTRAINT ${name}`], alone: false, undo: [] },
   ];
+}
+
+function namingOf(constraint: Constraint): { columns: string[]; label: string } {
+  const { contype, fk_attrs: referring, keys } = constraint;
+  if (contype === "CONSTR_FOREIGN") return { columns: textsOf(referring), label: "fkey" };
+  if (contype === "CONSTR_NOTNULL") return { columns: textsOf(keys), label: "not_null" };
+  return { columns: onlyColumn(constraint), label: "check" };
 }
 
 /** PostgreSQL names a CHECK after its column when there is just one. */

@@ -29,10 +29,35 @@ export function readsAndWrites(statement: object, findings: Findings): void {
     const isWrite = "relation" in node && ("targetList" in node || "whereClause" in node);
     return (
       isWrite ||
+      "mergeWhenClauses" in node ||
       ("relation" in node && ("cols" in node || "selectStmt" in node || "override" in node))
     );
   });
   for (const write of writes) writeRows(write, findings);
+  const targets = new Set(writes.map(({ relation }) => relation));
+  const read = relationsIn(statement).filter((relation) => !targets.has(relation));
+  if (isOpenEnded(statement, read, findings)) findings.isOpenEnded = true;
+}
+
+/** Rows that are looked at within a moment, each of one table with each of another at worst. */
+const rowsOfAMoment = 100_000;
+
+/** How long a query takes is not known where it calls what is not built in, or may join many rows. */
+function isOpenEnded(tree: object, read: readonly RangeVar[], findings: Findings): boolean {
+  if (findings.vocabulary.callsOwn(tree as Node)) return true;
+  const targets = read.flatMap((one) => findings.target(nameOf(one)) ?? []);
+  if (targets.some(({ isFilled, facts }) => isFilled || isOfUnknownSize(facts?.kind))) {
+    return true;
+  }
+  const counts = targets.map((target) =>
+    [target, ...findings.childrenOf(target)].reduce((sum, one) => sum + (one.facts?.rows ?? 0), 0),
+  );
+  return counts.reduce((product, rows) => product * Math.max(1, rows), 1) > rowsOfAMoment;
+}
+
+/** What a view reads, or another server holds, has no size here. */
+export function isOfUnknownSize(kind: string | undefined): boolean {
+  return kind === "v" || kind === "f";
 }
 
 function writeRows(write: RowStatement, findings: Findings): void {
@@ -55,7 +80,7 @@ function insertRows(target: Target, source: Node, findings: Findings): void {
   const sizes = relationsIn(source).flatMap((one) => findings.target(nameOf(one))?.facts ?? []);
   const rows = Math.max(0, ...sizes.map((facts) => facts.rows));
   const bytes = Math.max(0, ...sizes.map((facts) => facts.bytes));
-  if (rows > 0) findings.does("write", target, "rows of another table are added", { rows, bytes });
+  if (rows > 0) findings.does("add", target, "rows of another table are added", { rows, bytes });
 }
 
 /** WHERE gives every column of a unique key one value. */

@@ -1,11 +1,13 @@
 import type { CreateStmt, IndexStmt, Node } from "libpg-query";
+import { isConcurrentReindex } from "../sql/statement";
 import { nameOf, relationsIn } from "../sql/treeNames";
 import { alterTable, lockDefault } from "./alterTable";
 import { constraintsOf } from "./columnChange";
 import { dropped, renamed } from "./dropRules";
+import { readsColumns } from "./domainUse";
 import type { Findings } from "./findings";
 import type { LockMode } from "./lockMode";
-import { readsAndWrites } from "./rowRules";
+import { isOfUnknownSize, readsAndWrites } from "./rowRules";
 
 /** The parser's tree of one kind of statement. */
 export type Tree<K extends string> =
@@ -38,17 +40,15 @@ export const statementRules: Rules = {
   },
   CreateStmt: createTable,
   IndexStmt: createIndex,
-  ReindexStmt: ({ relation, params = [] }, findings) => {
+  ReindexStmt: (statement, findings) => {
+    const { relation } = statement;
     const named = relation && findings.target(nameOf(relation));
-    const isConcurrent = params.some(
-      (option) => "DefElem" in option && option.DefElem.defname === "concurrently",
-    );
     if (named === undefined) {
-      findings.unknown = "it rebuilds the indexes of a whole schema or database";
+      findings.leavesOpen("it rebuilds the indexes of a whole schema or database");
       return;
     }
     const table = findings.numbered(named.facts?.table ?? null) ?? named;
-    findings.lockTree(table, isConcurrent ? "SHARE UPDATE EXCLUSIVE" : "SHARE");
+    findings.lockTree(table, isConcurrentReindex(statement) ? "SHARE UPDATE EXCLUSIVE" : "SHARE");
     findings.does("index", table, "indexes are built anew");
   },
   CreateTrigStmt: onTable("SHARE ROW EXCLUSIVE"),
@@ -85,7 +85,7 @@ export const statementRules: Rules = {
     const isFull = options.some(
       (option) => "DefElem" in option && option.DefElem.defname === "full",
     );
-    if (rels.length === 0) findings.unknown = "it goes through all tables of the database";
+    if (rels.length === 0) findings.leavesOpen("it goes through all tables of the database");
     for (const one of relationsIn(rels)) {
       const target = findings.target(nameOf(one));
       findings.lock(target, isFull ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE");
@@ -94,6 +94,7 @@ export const statementRules: Rules = {
     }
   },
   ClusterStmt: ({ relation }, findings) => {
+    if (relation === undefined) findings.leavesOpen("it writes every clustered table anew");
     const target = relation && findings.target(nameOf(relation));
     findings.lock(target, "ACCESS EXCLUSIVE");
     findings.does("rewrite", target, "its rows are put in an index's order");
@@ -101,10 +102,13 @@ export const statementRules: Rules = {
   RefreshMatViewStmt: ({ relation, concurrent, skipData }, findings) => {
     const view = findings.target(nameOf(relation));
     findings.lock(view, concurrent === true ? "EXCLUSIVE" : "ACCESS EXCLUSIVE");
-    for (const oid of view?.facts?.uses ?? []) {
-      findings.lock(findings.numbered(oid), "ACCESS SHARE");
-    }
-    if (skipData !== true) findings.does("rewrite", view, "it is computed anew");
+    const read = (view?.facts?.uses ?? []).flatMap((oid) => findings.numbered(oid) ?? []);
+    for (const one of read) findings.lock(one, "ACCESS SHARE");
+    // One that was never computed has no readers to hold up.
+    if (skipData === true || view?.facts?.bytes === 0) return;
+    findings.does("rewrite", view, "it is computed anew");
+    for (const one of read) findings.does("scan", one, `${view?.name ?? "it"} is computed of it`);
+    if (read.some(({ facts }) => isOfUnknownSize(facts?.kind))) findings.isOpenEnded = true;
   },
   LockStmt: ({ relations = [], mode = 0 }, findings) => {
     for (const one of relationsIn(relations)) {
@@ -127,6 +131,7 @@ export const statementRules: Rules = {
     lockPublished(pubobjects, findings);
   },
   CopyStmt: ({ relation, is_from: isFrom }, findings) => {
+    findings.isOpenEnded = true;
     if (isFrom === true) findings.lock(findings.target(nameOf(relation)), "ROW EXCLUSIVE");
   },
   InsertStmt: readsAndWrites,
@@ -134,16 +139,29 @@ export const statementRules: Rules = {
   DeleteStmt: readsAndWrites,
   MergeStmt: readsAndWrites,
   SelectStmt: readsAndWrites,
-  AlterDomainStmt: ({ subtype }, findings) => {
-    if (["C", "O", "V"].includes(subtype ?? "")) {
-      findings.unknown = "every table with a column of the domain is locked and read";
+  AlterDomainStmt: (statement, findings) => {
+    if (readsColumns(statement)) {
+      findings.leavesOpen("every table with a column of the domain is locked and read");
     }
   },
   DoStmt: (_statement, findings) => {
-    findings.unknown = "what a DO block does is known when it runs";
+    findings.leavesOpen("what a DO block does is known when it runs");
   },
   CallStmt: (_statement, findings) => {
-    findings.unknown = "what a procedure does is known when it runs";
+    findings.leavesOpen("what a procedure does is known when it runs");
+  },
+  ExecuteStmt: (_statement, findings) => {
+    findings.leavesOpen("what a prepared statement does is known when it runs");
+  },
+  CreateTableAsStmt: ({ query, into }, findings) => {
+    if (query === undefined) return;
+    if ("ExecuteStmt" in query) {
+      findings.leavesOpen("what a prepared statement does is known when it runs");
+      return;
+    }
+    const isOpenEnded = findings.isOpenEnded;
+    readsAndWrites(query, findings);
+    if (into?.skipData === true) findings.isOpenEnded = isOpenEnded;
   },
 };
 

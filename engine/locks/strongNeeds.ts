@@ -28,7 +28,15 @@ export function strongNeeds(classes: readonly StatementClass[]): LockNeed[] {
       const before = needs.get(oid);
       const strongest = before === undefined ? mode : strongerOf(before.mode, mode);
       const isTree = withChildren || before?.withChildren === true;
-      needs.set(oid, { name, sql, oid, mode: strongest, withChildren: isTree });
+      // The name that it has before the first of them, should one give it another.
+      const named = before ?? { name, sql };
+      needs.set(oid, {
+        name: named.name,
+        sql: named.sql,
+        oid,
+        mode: strongest,
+        withChildren: isTree,
+      });
     }
   }
   return [...needs.values()];
@@ -50,7 +58,7 @@ export function lockPlan(classes: readonly StatementClass[]): ReadonlyMap<number
   };
   for (const found of classes) {
     if (group.length > 0 || strongNeeds([found]).length > 0) group.push(found);
-    if (found.work.some(({ isNew }) => !isNew) || found.unknown !== undefined) close();
+    if (isLengthy(found)) close();
   }
   close();
   return plan;
@@ -62,4 +70,8 @@ function tablesOnly(found: StatementClass): StatementClass {
     ...found,
     relations: found.relations.filter(({ kind }) => kind === "r" || kind === "p"),
   };
+}
+
+function isLengthy({ work, unknown, isOpenEnded }: StatementClass): boolean {
+  return isOpenEnded || unknown !== undefined || work.some(({ isNew }) => !isNew);
 }

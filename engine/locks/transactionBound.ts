@@ -1,4 +1,5 @@
 import type { Node } from "libpg-query";
+import type { Phase } from "../files/migration";
 import type { Statement } from "../sql/parser";
 
 /** Why a statement has to stay in the transaction that it stands in. */
@@ -8,11 +9,24 @@ export interface Binding {
   readonly fix: string;
 }
 
+/** contract.sql, abort.sql and undo.sql: the engine has locked the tables before they begin. */
+export function isEnding(phase: Phase): boolean {
+  return phase === "contract" || phase === "abort" || phase === "undo";
+}
+
 /**
  * The statements, by number, that cannot be taken out of their transaction: the author's own BEGIN
  * and COMMIT enclose them, or one before them holds only until the transaction ends.
  */
-export function boundStatements(statements: readonly Statement[]): ReadonlyMap<number, Binding> {
+export function boundStatements(
+  statements: readonly Statement[],
+  phase: Phase = "expand",
+): ReadonlyMap<number, Binding> {
+  if (isEnding(phase)) {
+    const where = `in ${phase}.sql, which is one transaction with all that the engine does there`;
+    const all = { where, fix: "put it into a plain migration that comes after this one" };
+    return new Map(statements.map(({ number }) => [number, all]));
+  }
   const bound = new Map<number, Binding>();
   let binding: Binding | undefined;
   for (const { number, standing, tree } of statements) {

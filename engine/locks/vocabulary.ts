@@ -19,6 +19,8 @@ export interface Vocabulary {
   isBinaryCoercible(from: string, to: string): boolean;
   /** Whether an expression may give another value for every row. */
   isVolatile(expression: Node): boolean;
+  /** Whether a tree calls functions of its own, which may do anything for as long as they like. */
+  callsOwn(tree: Node): boolean;
   /** The session's time zone is UTC: timestamp and timestamptz are the same bytes. */
   readonly isUtc: boolean;
 }
@@ -27,18 +29,23 @@ interface Found {
   types: { asked: string; oid: string; base: string; constrained: boolean }[];
   casts: [string, string][];
   volatile: string[];
+  builtIn: string[];
   isUtc: boolean;
 }
 
-/** One round trip; none when the trees have neither types nor functions of columns. */
+/**
+ * One round trip; none when there are neither types nor functions.
+ * @param queries whose calls are asked for
+ */
 export async function readVocabulary(
   client: Client,
   trees: readonly Node[],
   oldTypes: readonly string[],
+  queries: readonly Node[] = [],
 ): Promise<Vocabulary> {
   const names = typesIn(trees);
   const types = names.map(sqlOfType);
-  const functions = functionsIn(trees);
+  const functions = functionsIn([...trees, ...queries]);
   if (types.length === 0 && functions.length === 0) return vocabularyOf(nothing);
   const { rows } = await client.query<{ found: Found }>(vocabularyQuery, [
     types,
@@ -49,9 +56,9 @@ export async function readVocabulary(
   return vocabularyOf(rows[0]?.found ?? nothing);
 }
 
-const nothing: Found = { types: [], casts: [], volatile: [], isUtc: false };
+const nothing: Found = { types: [], casts: [], volatile: [], builtIn: [], isUtc: false };
 
-function vocabularyOf({ types, casts, volatile, isUtc }: Found): Vocabulary {
+function vocabularyOf({ types, casts, volatile, builtIn, isUtc }: Found): Vocabulary {
   const byName = new Map(types.map((type) => [type.asked, type]));
   const byOid = new Map(types.map((type) => [type.oid, type]));
   return {
@@ -59,6 +66,11 @@ function vocabularyOf({ types, casts, volatile, isUtc }: Found): Vocabulary {
     base: (oid) => byOid.get(oid)?.base ?? oid,
     isBinaryCoercible: (from, to) => casts.some(([one, other]) => one === from && other === to),
     isVolatile: (expression) => functionsIn([expression]).some((name) => volatile.includes(name)),
+    callsOwn: (tree) =>
+      callsIn([tree]).some((parts) => {
+        const { schema = "pg_catalog", name } = nameOfParts(parts);
+        return schema !== "pg_catalog" || !builtIn.includes(name);
+      }),
     isUtc,
   };
 }
@@ -68,8 +80,13 @@ function typesIn(trees: readonly Node[]): TypeName[] {
 }
 
 function functionsIn(trees: readonly Node[]): string[] {
-  const calls = nodesIn(trees, (node): node is { funcname: Node[] } => "funcname" in node);
-  return [...new Set(calls.map(({ funcname }) => textsOf(funcname).at(-1) ?? ""))];
+  return [...new Set(callsIn(trees).map((parts) => textsOf(parts).at(-1) ?? ""))];
+}
+
+function callsIn(trees: readonly Node[]): Node[][] {
+  return nodesIn(trees, (node): node is { funcname: Node[] } => "funcname" in node).map(
+    ({ funcname }) => funcname,
+  );
 }
 
 const vocabularyQuery = `
@@ -93,4 +110,7 @@ const vocabularyQuery = `
                 FROM pg_cast WHERE castmethod = 'b'),
     'volatile', (SELECT coalesce(json_agg(DISTINCT proname), '[]') FROM pg_proc
                   WHERE proname = ANY ($2) AND provolatile = 'v'),
+    'builtIn', (SELECT coalesce(json_agg(DISTINCT proname), '[]') FROM pg_proc
+                 WHERE proname = ANY ($2) AND pronamespace = 'pg_catalog'::regnamespace
+                   AND proname !~ '^(pg_sleep|generate_series|pg_advisory|dblink)'),
     'isUtc', current_setting('TimeZone') ~ '^(Etc/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich)$') AS found`;

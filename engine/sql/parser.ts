@@ -132,9 +132,11 @@ function explainSyntaxError(text: string, error: unknown): Mistake {
   return { offset, problem: error.message };
 }
 
-/** The start of a COPY ... FROM STDIN whose rows are what the parser stumbled over. */
+/** The start of a COPY ... FROM STDIN whose rows are what the parser stumbled over, comments aside. */
 function copyBefore(text: string, offset: number): number | undefined {
-  const copies = text.slice(0, offset).matchAll(/\bcopy\b[^;']*\bfrom\s+stdin\b[^;]*;\s*/gi);
+  const copies = text
+    .slice(0, offset)
+    .matchAll(/\bcopy\b[^;']*\bfrom\s+stdin\b[^;]*;(?:\s|--[^\n]*\n)*/gi);
   for (const copy of copies) if (copy.index + copy[0].length === offset) return copy.index;
   return undefined;
 }

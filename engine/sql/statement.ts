@@ -45,10 +45,15 @@ export function standingOf(node: Node): Standing {
   if ("CopyStmt" in node) {
     const { filename, is_from: isFrom } = node.CopyStmt;
     if (filename !== undefined) return inTransaction;
-    return refused(
-      `COPY ${isFrom === true ? "FROM STDIN" : "TO STDOUT"} needs psql at the other end`,
-      "write the rows as INSERT INTO ... VALUES",
-    );
+    return isFrom === true
+      ? refused(
+          "COPY FROM STDIN needs psql at the other end",
+          "write the rows as INSERT INTO ... VALUES",
+        )
+      : refused(
+          "COPY TO STDOUT needs psql at the other end",
+          "remove it: a migration has no output",
+        );
   }
   if ("DiscardStmt" in node) {
     return refused(
@@ -148,11 +153,17 @@ function reindexAction(statement: {
   relation?: RangeVar;
   params?: Node[];
 }): AloneAction | undefined {
-  const concurrently = (statement.params ?? []).some(
+  if (statement.relation === undefined) return { action: "reindex" };
+  return isConcurrentReindex(statement)
+    ? { action: "reindex", relation: nameOf(statement.relation) }
+    : undefined;
+}
+
+/** REINDEX ... CONCURRENTLY. */
+export function isConcurrentReindex({ params = [] }: { params?: Node[] }): boolean {
+  return params.some(
     (parameter) => "DefElem" in parameter && parameter.DefElem.defname === "concurrently",
   );
-  if (statement.relation === undefined) return { action: "reindex" };
-  return concurrently ? { action: "reindex", relation: nameOf(statement.relation) } : undefined;
 }
 
 function detachAction(statement: { relation?: RangeVar; cmds?: Node[] }): AloneAction | undefined {

@@ -46,6 +46,7 @@ export async function applyFile(
 
   await resetSession(run.session);
   await restoreSettings(context, statements.slice(0, doneThrough));
+  run.newRelations.beginFile();
   const newRelations = run.newRelations.copy();
   const plan = await planFile(client, file, remaining, newRelations);
   ensureHarmless(migration.id, file, plan);

@@ -1,3 +1,4 @@
+import { DatabaseError } from "pg";
 import { UserError } from "../../userError";
 import { explainStatementError } from "../session/statementError";
 import { type FileRun, keyOf } from "../journal/fileContext";
@@ -64,12 +65,28 @@ export async function runInParts(
   } catch (error) {
     const kept = await takeBack(parts, done, error);
     const position = { migration: migration.id, file, statement, of };
-    throw explainStatementError(error, position, kept, [...new Set(parts.blockedBy)]);
+    const extra = [...nullIn(error, rewrite), ...new Set(parts.blockedBy)];
+    throw explainStatementError(error, position, kept, extra);
   }
   await withJournalTransaction(run, async () => {
     await endRewrite(run, key);
     await record();
   });
+}
+
+/** SET NOT NULL fails by a CHECK that the author has never heard of. */
+function nullIn(error: unknown, { parts }: Rewrite): string[] {
+  if (!(error instanceof DatabaseError) || error.constraint === undefined) return [];
+  const { constraint } = error;
+  const check = parts
+    .flatMap(({ statements }) => statements)
+    .find(
+      (text) => text.includes(`"${constraint}" CHECK (`) && text.endsWith("IS NOT NULL) NOT VALID"),
+    );
+  const column = /CHECK \((.*) IS NOT NULL\) NOT VALID$/.exec(check ?? "")?.[1];
+  return column === undefined
+    ? []
+    : [`Column ${column} holds a NULL: that CHECK proves SET NOT NULL.`];
 }
 
 async function runPart(parts: Parts, part: RewritePart, done: number): Promise<void> {

@@ -19,12 +19,14 @@ export async function laterSteps(
   const contract = contractOf(migration, sync);
   if (isSettled(state) || sync === undefined) return contract;
   const table = await readSyncTable(client, sync.table);
-  const rows = Math.round(table?.estimatedRows ?? 0).toLocaleString("en-US");
+  // A table that was never analysed has no estimate.
+  const estimate = Math.round(table?.estimatedRows ?? 0);
+  const rows = estimate === 0 ? "all" : `about ${estimate.toLocaleString("en-US")}`;
   const hasChecks = migration.files.some(({ phase }) => phase === "check");
   const rejects = sync.kind === "fill" ? "" : `; rows that do not convert: ${sync.rejects}`;
   return [
     `sync      ${inStep(sync)}`,
-    `backfill  about ${rows} rows of ${sync.table}${rejects}`,
+    `backfill  ${rows} rows of ${sync.table}${rejects}`,
     `audit     every row${hasChecks ? ", then checks/*.sql" : ""}`,
     ...contract,
   ];

@@ -1,5 +1,6 @@
 import { digestOf } from "../files/digest";
 import type { Migration } from "../files/migration";
+import { archivePrefix } from "../sql/archivedColumn";
 
 /** Triggers of one time run in the order of their names' bytes: `~` is the last character of ASCII. */
 export const syncTriggerPrefix = "~stateful_cd_";
@@ -30,7 +31,7 @@ export function oldWritesOf(tag: string): string {
 
 /** The name under which contract keeps an old column. */
 export function archivedName(column: string): string {
-  return cutName(`_dropped_${column}`);
+  return cutName(`${archivePrefix}${column}`);
 }
 
 /** A name as PostgreSQL would cut it. */

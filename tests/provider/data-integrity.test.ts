@@ -99,7 +99,7 @@ describe("the integrity checks", () => {
   });
 
   it("name every fault, missing rows, and what the migration left half done", async () => {
-    const harmful = `
+    const harmful = `-- atomic: true
       DELETE FROM warehouses WHERE id = 4; UPDATE warehouses SET location = 'x' WHERE id = 1;
       ALTER TABLE warehouses DROP phone, ADD CONSTRAINT c CHECK (id > 0) NOT VALID;
       ALTER SEQUENCE warehouses_id_seq RESTART 2`;

@@ -239,7 +239,7 @@ describe("a statement that runs alone", () => {
     const name = `${database.name}_made`;
     folder.write(
       "0001-a.sql",
-      `VACUUM (ANALYZE) t; CREATE DATABASE ${name}; DROP DATABASE ${name}; CREATE INDEX t_a ON t (a); REINDEX TABLE CONCURRENTLY t; CLUSTER t USING t_a; CLUSTER; REINDEX SCHEMA public; CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false); DROP SUBSCRIPTION IF EXISTS nobody; ALTER SYSTEM RESET work_mem;`,
+      `-- atomic: true\nVACUUM (ANALYZE) t; CREATE DATABASE ${name}; DROP DATABASE ${name}; CREATE INDEX t_a ON t (a); REINDEX TABLE CONCURRENTLY t; CLUSTER t USING t_a; CLUSTER; REINDEX SCHEMA public; CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false); DROP SUBSCRIPTION IF EXISTS nobody; ALTER SYSTEM RESET work_mem;`,
     );
     await apply();
     assert.deepEqual(await database.query("SELECT subname FROM pg_subscription"), [

@@ -156,7 +156,7 @@ describe("npm run migrations", () => {
         "  1  migrations/0002-b/expand.sql:1  in transaction  ALTER TABLE t ADD b text",
         "       locks public.t: ACCESS EXCLUSIVE",
         "  sync      t: a <-> b",
-        "  backfill  about 0 rows of t; rows that do not convert: block",
+        "  backfill  all rows of t; rows that do not convert: block",
         "  audit     every row",
         "  contract  a becomes _dropped_a; once no old release is connected",
         "2 migrations, 1 pending; journal at epoch 1",

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { linesOf } from "../../components/dynamic/migrationPreview";
-import { planLines } from "../../engine/cli/output";
+import { planLines, statusLines } from "../../engine/cli/output";
 import { planMigrations } from "../../engine/plan";
 import { useEngine } from "../engineScene";
 
 describe("a plan", () => {
-  const { database, folder, load } = useEngine();
+  const { database, folder, load, apply } = useEngine();
   const plan = async () => planMigrations(await database.connect(), await load());
 
   beforeEach(async () => {
@@ -91,6 +91,14 @@ describe("a plan", () => {
         ],
       ],
     );
+  });
+
+  it("counts what is begun and not done yet", async () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    folder.write("0002-b/expand.sql", "SELECT 1");
+    folder.write("0002-b/checks/none.sql", "SELECT 1 AS wrong");
+    await assert.rejects(apply(), /^UserError: Migration 0002-b is blocked/);
+    assert.match(statusLines(await plan()).at(-1) ?? "", /^2 migrations, 0 pending, 1 begun; /);
   });
 
   /** Lines behind the statement of the first refusal, for a table that is taken for a large one. */

@@ -165,13 +165,13 @@ CREATE OR REPLACE TRIGGER touch INSTEAD OF INSERT ON public.low FOR EACH ROW EXE
   it("are named, with an order that works, to a migration that they stand against", async () => {
     view("low", "SELECT id, label FROM public.stock");
     await apply();
-    folder.write("0002-label.sql", "ALTER TABLE public.stock DROP COLUMN label;");
+    folder.write("0002-label.sql", "-- atomic: true\nALTER TABLE public.stock DROP COLUMN label;");
     assert.equal(
       await refusal(),
       [
         "UserError: Migration 0002-label failed: cannot drop column label of table stock because other objects depend on it (2BP01).",
-        "migrations/0002-label.sql:1:1 (statement 1 of 1)",
-        "1 | ALTER TABLE public.stock DROP COLUMN label;",
+        "migrations/0002-label.sql:2:1 (statement 1 of 1)",
+        "2 | ALTER TABLE public.stock DROP COLUMN label;",
         "  | ^",
         "detail: view low depends on column label of table stock",
         "hint: Use DROP ... CASCADE to drop the dependent objects too.",
@@ -182,7 +182,7 @@ CREATE OR REPLACE TRIGGER touch INSTEAD OF INSERT ON public.low FOR EACH ROW EXE
     );
     folder.write(
       "0002-label.sql",
-      "DROP VIEW public.low;\nALTER TABLE public.stock DROP COLUMN label;",
+      "-- atomic: true\nDROP VIEW public.low;\nALTER TABLE public.stock DROP COLUMN label;",
     );
     view("low", "SELECT id FROM public.stock");
     assert.deepEqual(await applied(), ["repeatable/low.sql"]);

@@ -7,6 +7,7 @@ import { schemaFingerprint } from "../../engine/schema/schemaFingerprint";
 import { useEngine } from "../engineScene";
 import { failureOf } from "../migrationFolder";
 import { createDatabase } from "../postgres";
+import { postgresMajor } from "../postgresServer";
 
 const scene = `
   CREATE TABLE parent (id int PRIMARY KEY);
@@ -75,6 +76,15 @@ describe("a statement that would hold others up", () => {
     });
   }
 
+  it("ends in the same schema where it is a NOT NULL constraint of PostgreSQL 18", async function () {
+    if (postgresMajor < 18) this.skip();
+    const sql = "ALTER TABLE t ADD NOT NULL name, ADD CONSTRAINT n_is NOT NULL n";
+    folder.write("0001-a.sql", sql);
+    await apply();
+    assert.deepEqual(partsTold(), [1, 4, 2, 4, 3, 4, 4, 4]);
+    assert.deepEqual(await schemaNow(), await plainSchema(sql));
+  });
+
   it("goes on with the part whose connection was lost, at every part", async () => {
     const sql = "ALTER TABLE t ADD CONSTRAINT the_key PRIMARY KEY (id, name)";
     folder.write("0001-a.sql", `SELECT 1;\n${sql};`);
@@ -132,6 +142,7 @@ describe("a statement that would hold others up", () => {
         "migrations/0001-a.sql:1:1 (statement 1 of 1)",
         "1 | ALTER TABLE t ALTER COLUMN name SET NOT NULL;",
         "  | ^",
+        'Column "name" holds a NULL: that CHECK proves SET NOT NULL.',
         "Statements before it are done and stay; this one left nothing behind.",
         "Next: correct migrations/0001-a.sql, then run the same command again: it goes on where this stopped",
       ].join("\n  "),
@@ -212,11 +223,12 @@ describe("a statement that would hold others up", () => {
 
   it("is not run behind a strong lock: a transaction ends where long work begins", async () => {
     await database.query(
-      "INSERT INTO t (id) SELECT generate_series(21, 40000); ANALYZE t; CREATE TABLE other (a int)",
+      "INSERT INTO t (id) SELECT generate_series(21, 40000); ANALYZE t; CREATE TABLE other (a int); CREATE TABLE kept (LIKE t)",
     );
+    const keep = "INSERT INTO kept SELECT * FROM t";
     folder.write(
       "0001-a.sql",
-      "ALTER TABLE other ADD b int; INSERT INTO other VALUES (1); UPDATE t SET n = 2; UPDATE t SET n = 3; ALTER TABLE other ADD c int",
+      `ALTER TABLE other ADD b int; INSERT INTO other VALUES (1); ${keep}; ${keep}; ALTER TABLE other ADD c int`,
     );
     await apply();
     const steps = await database.query(

@@ -94,7 +94,7 @@ describe("a run that meets others at a table", () => {
   it("is tried again after a deadlock, which the application does not notice", async () => {
     folder.write(
       "0001-a.sql",
-      "ALTER TABLE t ADD b int;\nSELECT pg_sleep(0.6);\nUPDATE u SET a = 2;",
+      "-- atomic: true\nALTER TABLE t ADD b int;\nSELECT pg_sleep(0.6);\nUPDATE u SET a = 2;",
     );
     const writer = await database.connect({ application_name: "till" });
     await writer.query("BEGIN; UPDATE u SET a = 3");
@@ -120,7 +120,7 @@ describe("a run that meets others at a table", () => {
       "migrations/0001-a.sql:2:1 (statement 2 of 2)",
       "2 | SELECT pg_sleep(30);",
       "  | ^",
-      "Nothing of this file was kept: its transaction was rolled back.",
+      "Statements 1 to 1 of this file are done and stay; the rest was rolled back.",
       "Next: find out who or which time-out cancelled it, then run the same command again",
     ]);
   });

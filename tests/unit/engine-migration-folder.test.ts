@@ -219,6 +219,28 @@ describe("a migrations folder", () => {
       ],
     ],
     [
+      "COPY FROM STDIN whose rows begin with what looks like a comment",
+      "SELECT 1;\nCOPY t FROM STDIN;\n-- hi\n1\tfoo\n\\.\n",
+      [
+        "COPY FROM STDIN needs psql at the other end.",
+        "  migrations/0001-a.sql:2:1",
+        "  2 | COPY t FROM STDIN;",
+        "    | ^",
+        "  fix: write the rows as INSERT INTO ... VALUES",
+      ],
+    ],
+    [
+      "COPY TO STDOUT",
+      "COPY t TO STDOUT",
+      [
+        "COPY TO STDOUT needs psql at the other end.",
+        "  migrations/0001-a.sql:1:1",
+        "  1 | COPY t TO STDOUT",
+        "    | ^",
+        "  fix: remove it: a migration has no output",
+      ],
+    ],
+    [
       "COPY FROM STDIN without rows",
       "COPY t FROM STDIN",
       [
