@@ -5,9 +5,9 @@ import {
   type KubernetesObject,
 } from "./clusterClient";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster, serverOf } from "./client";
 import { kinds, type Kind, type Shapes } from "./objectKinds";
-import { describeApiError } from "./readyPod";
 import { limitedClient } from "./timeLimit";
 
 /** One object of the cluster by its kind and name. */

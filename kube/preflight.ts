@@ -8,6 +8,7 @@ import {
 } from "./clusterClient";
 import { UserError } from "../userError";
 import { findMissingPermissions } from "./accessReview";
+import { describeApiError } from "./apiError";
 import { limitedClient } from "./timeLimit";
 
 const snapshotGroup = "snapshot.storage.k8s.io";
@@ -87,7 +88,7 @@ async function askVersion(kubeConfig: KubeConfig): Promise<string> {
       `The cluster of context ${kubeConfig.getCurrentContext()} does not answer.`,
       [
         `address: ${kubeConfig.getCurrentCluster()?.server ?? "none in the kubeconfig"}`,
-        `cause: ${reasonOf(error)}`,
+        `cause: ${describeApiError(error)}`,
       ],
       "make up for the embedded cluster; for one of your own: kubectl cluster-info",
     );
@@ -102,7 +103,7 @@ async function findStorageClass(
   try {
     classes = (await limitedClient(kubeConfig, StorageV1Api).listStorageClass({})).items;
   } catch (error) {
-    return gap(`StorageClasses cannot be listed: ${reasonOf(error)}`);
+    return gap(`StorageClasses cannot be listed: ${describeApiError(error)}`);
   }
   const names = classes.map((item) => item.metadata?.name).join(", ");
   const here = `it has: ${names === "" ? "none" : names}`;
@@ -130,7 +131,7 @@ async function listSnapshotClasses(kubeConfig: KubeConfig): Promise<Finding<Snap
     return gap(
       error instanceof ApiException && error.code === 404
         ? `no snapshot CRDs: ${snapshotGroup}/v1 is not served (local/manifests/crds/ and a snapshot controller)`
-        : `VolumeSnapshotClasses cannot be listed: ${reasonOf(error)}`,
+        : `VolumeSnapshotClasses cannot be listed: ${describeApiError(error)}`,
     );
   }
 }
@@ -160,29 +161,4 @@ function readSnapshotClasses(listed: unknown): SnapshotClass[] {
   return (listed as { items: { metadata: { name: string }; driver: string }[] }).items.map(
     (item) => ({ name: item.metadata.name, driver: item.driver }),
   );
-}
-
-/** The server's own words where it answered, else the cause below fetch's "failed". */
-function reasonOf(error: unknown): string {
-  if (error instanceof ApiException) {
-    const body: unknown = error.body;
-    const text = typeof body === "string" ? messageIn(body) : undefined;
-    return `${error.code} ${text ?? error.message.split("\n")[0] ?? ""}`;
-  }
-  if (!(error instanceof Error)) return String(error);
-  return error.name === "AbortError" || error.name === "TimeoutError"
-    ? "no answer within 5 s"
-    : error.message;
-}
-
-function messageIn(body: string): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    return parsed !== null && typeof parsed === "object" && "message" in parsed
-      ? String(parsed.message)
-      : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return body.trim().split("\n")[0];
-    throw error;
-  }
 }
