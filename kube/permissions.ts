@@ -23,7 +23,7 @@ const on = (
 export const clusterPermissions: readonly Permission[] = [
   ...on("", ["namespaces"], own),
   ...on("", ["persistentvolumes"], look),
-  ...on("storage.k8s.io", ["storageclasses"], ["get", "list"]),
+  ...on("storage.k8s.io", ["storageclasses", "csidrivers"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotclasses"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotcontents"], ["create", "patch", "delete", ...look]),
   ...on("apiextensions.k8s.io", ["customresourcedefinitions"], ["get", "list"]),
