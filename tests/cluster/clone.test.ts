@@ -25,13 +25,17 @@ import {
 import {
   assertNothingLeft,
   assertSweptNothingOf,
+  claimClone,
   cloneInputs,
   createClone,
+  declareServer,
   importClone,
   isFinished,
   removeClone,
   removeImport,
+  removeServer,
   sweep,
+  volumesIn,
 } from "../maskedClone";
 import { apply, identity, refusal } from "../pods";
 import { adminContext, passwordsIn } from "../testStack";
@@ -213,15 +217,40 @@ describe("a clone of production", function () {
     }
   });
 
-  it("stays while it is imported, however long ago it was made, and is swept once nobody does", async () => {
+  it("stays while a server is to run on it, however long ago it was made, and is swept with its claims once none is", async () => {
     const inputs = cloneInputs("imported");
     await createClone(inputs);
     await importClone("imported");
+    await claimClone("imported");
+    await declareServer("imported");
     await assertSweptNothingOf(inputs, "--grace", "0");
+    const removed = await removeClone(inputs);
+    assert.equal(removed.status, 0, removed.errors);
+    assert.deepEqual(await volumesIn(staging), ["clone-imported", "database-imported"]);
     assert.ok(await isFinished(inputs));
-    await removeImport("imported");
+    await removeServer();
+    await assertSweptNothingOf(inputs);
+    const { status, output } = await sweep("--grace", "0");
+    assert.equal(status, 0, output);
+    assert.match(
+      output,
+      /VolumeSnapshotContent bookkeeper-clq-imported-masked, which no server in bookkeeper-cl-staging runs on\n/,
+    );
+    assert.deepEqual(await volumesIn(staging), []);
     await assertNothingLeft(inputs);
-    assert.ok(!(await isFinished(inputs)), "the import owned it");
+    assert.ok(!(await isFinished(inputs)));
+  });
+
+  it("is removed with an import and a claim that a killed run has made and told nobody of", async () => {
+    const inputs = cloneInputs("untold");
+    await createClone(inputs);
+    await importClone("untold");
+    await claimClone("untold");
+    const removed = await removeClone(inputs);
+    assert.equal(removed.status, 0, removed.errors);
+    assert.deepEqual(await volumesIn(staging), []);
+    await assertNothingLeft(inputs);
+    assert.ok(!(await isFinished(inputs)));
   });
 
   it("that nobody has imported goes when the next is made for the same namespace", async () => {
