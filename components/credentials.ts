@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../userError";
 import { metadataOf } from "./workload";
 
 export interface CredentialsArgs {
@@ -22,6 +23,7 @@ export interface CredentialsArgs {
 export class Credentials extends pulumi.ComponentResource {
   /** The Secret's name, known once it exists. */
   readonly secret: pulumi.Output<string>;
+  readonly #name: string;
   readonly #data: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: CredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -43,14 +45,30 @@ export class Credentials extends pulumi.ComponentResource {
       },
     );
     this.secret = secret.metadata.name;
+    this.#name = args.secret;
     this.#data = pulumi.secret(secret.data);
     this.registerOutputs({ secret: this.secret });
   }
 
-  /** The password under a key, as a Pulumi secret. */
+  /** The password under a key, as a Pulumi secret; fails when the Secret has none. */
   password(key: string): pulumi.Output<string> {
-    return this.#data.apply((data) => Buffer.from(data[key] ?? "", "base64").toString("utf8"));
+    return this.#data.apply((data) => passwordIn(this.#name, data, key));
   }
+}
+
+/** @throws UserError naming Secret and key: an empty password would let anybody in, or nobody */
+export function passwordIn(
+  secret: string,
+  data: Readonly<Record<string, string>>,
+  key: string,
+): string {
+  const password = Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  if (password !== "") return password;
+  throw new UserError(
+    `The Secret ${secret} has no password under "${key}".`,
+    [`It has: ${Object.keys(data).join(", ") || "none"}.`],
+    `put one there with kubectl edit secret ${secret} in the stack's namespace, then pulumi up --refresh`,
+  );
 }
 
 function toBase64(texts: Record<string, string>): Record<string, string> {

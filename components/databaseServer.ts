@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { cloneLabel, partLabel } from "../kube/clone/names";
 import { dataLabel } from "../kube/readyPod";
 import { type DatabasePodArgs, podOf, serverPort } from "./databasePod";
 import { declareService, declareTraffic } from "./network";
@@ -55,7 +56,7 @@ export class DatabaseServer extends pulumi.ComponentResource {
     const claim = new k8s.core.v1.PersistentVolumeClaim(
       `${name}-claim`,
       {
-        metadata: metadataOf(from ? `${app}-${from.cloneId}` : app, namespace, unawaited),
+        metadata: metadataOfClaim(app, namespace, from),
         spec: {
           // ReadWriteOnce would let two pods of one node run a server on one data folder.
           accessModes: ["ReadWriteOncePod"],
@@ -104,6 +105,18 @@ export class DatabaseServer extends pulumi.ComponentResource {
     this.service = settledWith(service.metadata.name, this.ready);
     this.registerOutputs({ service: this.service, claim: this.claim });
   }
+}
+
+/** A clone's claim says so: nobody else would know it when the `up` that made it is killed. */
+function metadataOfClaim(app: string, namespace: pulumi.Input<string>, from?: DataSource) {
+  if (from === undefined) return metadataOf(app, namespace, unawaited);
+  const metadata = metadataOf(`${app}-${from.cloneId}`, namespace, unawaited);
+  const labels = {
+    "app.kubernetes.io/part-of": namespace,
+    [cloneLabel]: from.cloneId,
+    [partLabel]: "claim",
+  };
+  return { ...metadata, labels };
 }
 
 function snapshotNamed(name: pulumi.Input<string>) {

@@ -1,11 +1,15 @@
 import { errorText, UserError } from "../userError";
 import { CoreV1Api, KubeConfig } from "./clusterClient";
+import { limitedClient } from "./timeLimit";
 
 /** A cluster as the kubeconfig names it, and the one typed client that kube/ needs. */
 export interface Cluster {
   readonly kubeConfig: KubeConfig;
   readonly core: CoreV1Api;
 }
+
+/** A server that is reached but never answers would hold a preview for ever. */
+const requestMilliseconds = 10_000;
 
 const clusters = new Map<string, Cluster>();
 
@@ -36,7 +40,7 @@ export function loadCluster(context: string): Cluster {
     );
   }
   kubeConfig.setCurrentContext(context);
-  const cluster = { kubeConfig, core: kubeConfig.makeApiClient(CoreV1Api) };
+  const cluster = { kubeConfig, core: limitedClient(kubeConfig, CoreV1Api, requestMilliseconds) };
   clusters.set(context, cluster);
   return cluster;
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiException } from "./clusterClient";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster } from "./client";
-import { describeApiError } from "./readyPod";
+import { ApiException } from "./clusterClient";
 
 /**
  * Deletes a namespace with everything in it and waits until it is gone: until then its volumes

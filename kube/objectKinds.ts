@@ -35,7 +35,10 @@ export interface Shapes {
   Job: ClusterObject & { readonly spec: object };
   Pod: ClusterObject & { readonly status?: PodStatus };
   StatefulSet: ClusterObject & {
-    readonly spec?: { readonly replicas?: number };
+    readonly spec?: {
+      readonly replicas?: number;
+      readonly template?: { readonly metadata?: Metadata };
+    };
     readonly status?: {
       readonly observedGeneration?: number;
       readonly readyReplicas?: number;
@@ -67,8 +70,6 @@ export interface Shapes {
   PersistentVolume: ClusterObject & {
     readonly spec?: { readonly claimRef?: { readonly namespace?: string; readonly name?: string } };
   };
-  StorageClass: ClusterObject & { readonly reclaimPolicy?: string };
-  VolumeSnapshotClass: ClusterObject & { readonly deletionPolicy?: string };
   VolumeSnapshot: ClusterObject & {
     readonly spec: {
       readonly volumeSnapshotClassName?: string;
@@ -137,8 +138,6 @@ export const kinds: Readonly<Record<Kind, { apiVersion: string; plural: string }
   Event: { apiVersion: "v1", plural: "events" },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims" },
   PersistentVolume: { apiVersion: "v1", plural: "persistentvolumes" },
-  StorageClass: { apiVersion: "storage.k8s.io/v1", plural: "storageclasses" },
-  VolumeSnapshotClass: { apiVersion: snapshots, plural: "volumesnapshotclasses" },
   VolumeSnapshot: { apiVersion: snapshots, plural: "volumesnapshots" },
   VolumeSnapshotContent: { apiVersion: snapshots, plural: "volumesnapshotcontents" },
 };

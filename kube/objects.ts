@@ -5,9 +5,9 @@ import {
   type KubernetesObject,
 } from "./clusterClient";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster, serverOf } from "./client";
 import { kinds, type Kind, type Shapes } from "./objectKinds";
-import { describeApiError } from "./readyPod";
 import { limitedClient } from "./timeLimit";
 
 /** One object of the cluster by its kind and name. */
@@ -29,7 +29,8 @@ const requestMilliseconds = 20_000;
 const notFound = 404;
 /** HTTP status of a request that the API server understands and refuses. */
 export const forbidden = 403;
-const alreadyExists = 409;
+/** HTTP status where there is an object of that name already, or it has changed meanwhile. */
+export const conflict = 409;
 
 /** How an object is called in messages: `VolumeSnapshot bookkeeper-prod/clone-1`. */
 export function called({ kind, namespace, name }: Ref): string {
@@ -80,7 +81,7 @@ export async function create<K extends Kind>(
   const { metadata, ...header } = headerOf(ref);
   const object = { ...header, ...rest, metadata: { ...metadata, labels, annotations, finalizers } };
   return explained(context, "create", ref, async () => {
-    const made = await unless(alreadyExists, apiOf(context).create(object as KubernetesObject));
+    const made = await unless(conflict, apiOf(context).create(object as KubernetesObject));
     return made !== undefined;
   });
 }

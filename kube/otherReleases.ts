@@ -1,6 +1,6 @@
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster } from "./client";
-import { describeApiError } from "./readyPod";
 
 /**
  * The pods of a workload that run another release than this one, also those on their way out.

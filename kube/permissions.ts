@@ -23,7 +23,7 @@ const on = (
 export const clusterPermissions: readonly Permission[] = [
   ...on("", ["namespaces"], own),
   ...on("", ["persistentvolumes"], look),
-  ...on("storage.k8s.io", ["storageclasses"], ["get", "list"]),
+  ...on("storage.k8s.io", ["storageclasses", "csidrivers"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotclasses"], ["get", "list"]),
   ...on(snapshots, ["volumesnapshotcontents"], ["create", "patch", "delete", ...look]),
   ...on("apiextensions.k8s.io", ["customresourcedefinitions"], ["get", "list"]),
@@ -36,12 +36,8 @@ export const bindingPermissions: readonly Permission[] = [
 
 /** Needed in each of the program's namespaces. Says the same as the ClusterRole `stateful-cd-namespace`. */
 export const namespacePermissions: readonly Permission[] = [
-  ...on(
-    "",
-    ["secrets", "configmaps", "services", "serviceaccounts", "persistentvolumeclaims"],
-    own,
-  ),
-  ...on("", ["pods"], ["delete", ...look]),
+  ...on("", ["secrets", "configmaps", "services", "persistentvolumeclaims"], own),
+  ...on("", ["pods", "serviceaccounts"], look),
   ...on("", ["pods/log"], ["get"]),
   ...on("", ["pods/portforward"], ["get", "create"]),
   ...on("", ["events", "endpoints"], look),
@@ -51,7 +47,5 @@ export const namespacePermissions: readonly Permission[] = [
   ...on("apps", ["replicasets", "controllerrevisions"], look),
   ...on("batch", ["jobs"], own),
   ...on("networking.k8s.io", ["networkpolicies"], own),
-  ...on("policy", ["poddisruptionbudgets"], own),
   ...on(snapshots, ["volumesnapshots"], own),
-  ...on("coordination.k8s.io", ["leases"], own),
 ];

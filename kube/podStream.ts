@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import WebSocket, { type RawData } from "ws";
 import { UserError } from "../userError";
 import { loadCluster } from "./client";
-import { findReadyPod, type PodPort } from "./readyPod";
+import { findReadyPod, NotReady, type PodPort } from "./readyPod";
 
 /** Port-forward frames start with a channel: 0 carries data, 1 the kubelet's error text. */
 const dataChannel = 0;
@@ -89,13 +89,8 @@ export class PodStream extends Duplex {
       this.#receive(toBuffer(frame));
     });
     socket.on("unexpected-response", (_request, response) => {
-      this.destroy(
-        new UserError(
-          `The API server refused to forward port ${port} of pod ${namespace}/${pod}: HTTP ${response.statusCode ?? 0} ${response.statusMessage ?? ""}.`,
-          ["The program needs get and create on pods/portforward."],
-          `kubectl --context ${context} auth can-i create pods/portforward -n ${namespace}`,
-        ),
-      );
+      const { statusCode = 0, statusMessage = "" } = response;
+      this.destroy(refusalOf(this.target, pod, statusCode, statusMessage));
     });
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
@@ -142,6 +137,28 @@ export class PodStream extends Duplex {
     this.#socket?.terminate();
     done(error);
   }
+}
+
+/** Only two answers speak of rights; a pod that has just gone and a kubelet that fails do pass. */
+function refusalOf(
+  { context, namespace, port }: PodPort,
+  pod: string,
+  status: number,
+  message: string,
+): UserError {
+  const problem = `Port ${port} of pod ${namespace}/${pod} was not forwarded: HTTP ${status} ${message}.`;
+  if (status === 401 || status === 403) {
+    return new UserError(
+      problem,
+      ["The program needs get and create on pods/portforward."],
+      `kubectl --context ${context} auth can-i create pods/portforward -n ${namespace}`,
+    );
+  }
+  return new NotReady(
+    problem,
+    ["The pod has gone, or its node does not answer."],
+    `kubectl --context ${context} get pods -n ${namespace} -o wide`,
+  );
 }
 
 function toBuffer(frame: RawData): Buffer {

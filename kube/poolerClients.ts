@@ -1,8 +1,8 @@
 import { Client } from "pg";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster } from "./client";
 import type { PodPort } from "./readyPod";
-import { describeApiError } from "./readyPod";
 import { PodStream } from "./podStream";
 import { readPassword, type SecretKey } from "./postgres";
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster } from "./client";
 import { PodStream } from "./podStream";
-import { describeApiError } from "./readyPod";
+import { NotReady } from "./readyPod";
 
 /** Where a password is, in names only. */
 export interface SecretKey {
@@ -106,7 +107,7 @@ const networkCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT"
 
 /** A server that starts, a pod that is being replaced, a network that hiccups: these pass. */
 function isWorthWaiting(error: unknown): boolean {
-  if (error instanceof UserError) return error.problem.startsWith("No pod of");
+  if (error instanceof UserError) return error instanceof NotReady;
   const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
   if (code !== undefined) return starting.has(code) || networkCodes.has(code);
   return true;

@@ -8,6 +8,7 @@ import {
 } from "./clusterClient";
 import { UserError } from "../userError";
 import { findMissingPermissions } from "./accessReview";
+import { describeApiError } from "./apiError";
 import { limitedClient } from "./timeLimit";
 
 const snapshotGroup = "snapshot.storage.k8s.io";
@@ -20,7 +21,10 @@ export interface InspectionOptions {
   readonly snapshotClass?: string;
   /** A namespace the program will use; it need not exist. */
   readonly namespace: string;
-  /** false leaves the hundred questions about permissions to `make check`: two seconds. */
+  /**
+   * false leaves to `make check` what a cluster is asked once: a hundred questions about permissions,
+   * which take two seconds, and what only clones need of its storage.
+   */
   readonly permissions?: boolean;
 }
 
@@ -30,12 +34,15 @@ export interface ClusterFacts {
   readonly storageClass: string;
   readonly provisioner: string;
   readonly snapshotClass: string;
+  /** The two classes, as far as they keep in the storage what is deleted (Retain). */
+  readonly keeping: readonly string[];
 }
 
 /**
  * Looks at a cluster and changes nothing. Each request has 5 seconds.
  * @throws UserError naming everything that is missing: an answer, permissions, the StorageClass, the
- *   snapshot CRDs, a VolumeSnapshotClass of the StorageClass's driver
+ *   snapshot CRDs, a VolumeSnapshotClass of the StorageClass's driver; for `make check` also classes
+ *   that delete, and a driver that knows ReadWriteOncePod
  */
 export async function inspectCluster(
   kubeConfig: KubeConfig,
@@ -47,12 +54,12 @@ export async function inspectCluster(
     findStorageClass(kubeConfig, options.storageClass),
     listSnapshotClasses(kubeConfig),
   ]);
-  const permissions =
-    options.permissions === false
-      ? []
-      : await findMissingPermissions(kubeConfig, options.namespace);
   const snapshots = chooseSnapshotClass(classes, storage.found?.provisioner, options.snapshotClass);
-  const gaps = [...permissions, ...storage.gaps, ...snapshots.gaps];
+  const keeping = keepingOf(storage.found, snapshots.found);
+  const isCheck = options.permissions !== false;
+  const permissions = isCheck ? await findMissingPermissions(kubeConfig, options.namespace) : [];
+  const forClones = isCheck ? await gapsForClones(kubeConfig, storage.found, keeping) : [];
+  const gaps = [...permissions, ...storage.gaps, ...snapshots.gaps, ...forClones];
   if (gaps.length > 0 || storage.found === undefined || snapshots.found === undefined) {
     throw new UserError(
       `The cluster of context ${kubeConfig.getCurrentContext()} lacks what the program needs.`,
@@ -66,8 +73,42 @@ export async function inspectCluster(
     serverVersion,
     storageClass: storage.found.metadata?.name ?? "",
     provisioner: storage.found.provisioner,
-    snapshotClass: snapshots.found,
+    snapshotClass: snapshots.found.name,
+    keeping,
   };
+}
+
+function keepingOf(
+  storage: V1StorageClass | undefined,
+  snapshots: SnapshotClass | undefined,
+): string[] {
+  return [
+    ...(storage?.reclaimPolicy === "Retain"
+      ? [`StorageClass ${storage.metadata?.name ?? ""}`]
+      : []),
+    ...(snapshots?.deletionPolicy === "Retain" ? [`VolumeSnapshotClass ${snapshots.name}`] : []),
+  ];
+}
+
+/** Raw data must not outlive a clone, and no second pod may mount a server's volume. */
+async function gapsForClones(
+  kubeConfig: KubeConfig,
+  storage: V1StorageClass | undefined,
+  keeping: readonly string[],
+): Promise<string[]> {
+  const gaps = keeping.map((name) => `${name} keeps what is deleted (Retain); clones need Delete`);
+  if (storage === undefined) return gaps;
+  const driver = storage.provisioner;
+  try {
+    await limitedClient(kubeConfig, StorageV1Api).readCSIDriver({ name: driver });
+    return gaps;
+  } catch (error) {
+    const isAbsent = error instanceof ApiException && error.code === 404;
+    const why = isAbsent
+      ? `there is no CSIDriver ${driver}, and no other kind knows ReadWriteOncePod`
+      : `CSIDriver ${driver} cannot be read: ${describeApiError(error)}`;
+    return [...gaps, why];
+  }
 }
 
 /** What was looked for, or why it is not there. */
@@ -87,7 +128,7 @@ async function askVersion(kubeConfig: KubeConfig): Promise<string> {
       `The cluster of context ${kubeConfig.getCurrentContext()} does not answer.`,
       [
         `address: ${kubeConfig.getCurrentCluster()?.server ?? "none in the kubeconfig"}`,
-        `cause: ${reasonOf(error)}`,
+        `cause: ${describeApiError(error)}`,
       ],
       "make up for the embedded cluster; for one of your own: kubectl cluster-info",
     );
@@ -102,7 +143,7 @@ async function findStorageClass(
   try {
     classes = (await limitedClient(kubeConfig, StorageV1Api).listStorageClass({})).items;
   } catch (error) {
-    return gap(`StorageClasses cannot be listed: ${reasonOf(error)}`);
+    return gap(`StorageClasses cannot be listed: ${describeApiError(error)}`);
   }
   const names = classes.map((item) => item.metadata?.name).join(", ");
   const here = `it has: ${names === "" ? "none" : names}`;
@@ -130,7 +171,7 @@ async function listSnapshotClasses(kubeConfig: KubeConfig): Promise<Finding<Snap
     return gap(
       error instanceof ApiException && error.code === 404
         ? `no snapshot CRDs: ${snapshotGroup}/v1 is not served (local/manifests/crds/ and a snapshot controller)`
-        : `VolumeSnapshotClasses cannot be listed: ${reasonOf(error)}`,
+        : `VolumeSnapshotClasses cannot be listed: ${describeApiError(error)}`,
     );
   }
 }
@@ -139,14 +180,14 @@ function chooseSnapshotClass(
   classes: Finding<readonly SnapshotClass[]>,
   driver: string | undefined,
   name: string | undefined,
-): Finding<string> {
+): Finding<SnapshotClass> {
   if (classes.found === undefined) return { found: undefined, gaps: classes.gaps };
   if (driver === undefined) return { found: undefined, gaps: [] };
   const listed = classes.found.map((item) => `${item.name} of ${item.driver}`).join(", ");
   const match = classes.found.find(
     (item) => item.driver === driver && (name === undefined || item.name === name),
   );
-  if (match !== undefined) return found(match.name);
+  if (match !== undefined) return found(match);
   const wanted = name === undefined ? "VolumeSnapshotClass" : `VolumeSnapshotClass ${name}`;
   return gap(`no ${wanted} of the StorageClass's driver ${driver}; it has: ${listed || "none"}`);
 }
@@ -154,35 +195,14 @@ function chooseSnapshotClass(
 interface SnapshotClass {
   readonly name: string;
   readonly driver: string;
+  readonly deletionPolicy: string;
 }
 
 function readSnapshotClasses(listed: unknown): SnapshotClass[] {
-  return (listed as { items: { metadata: { name: string }; driver: string }[] }).items.map(
-    (item) => ({ name: item.metadata.name, driver: item.driver }),
-  );
-}
-
-/** The server's own words where it answered, else the cause below fetch's "failed". */
-function reasonOf(error: unknown): string {
-  if (error instanceof ApiException) {
-    const body: unknown = error.body;
-    const text = typeof body === "string" ? messageIn(body) : undefined;
-    return `${error.code} ${text ?? error.message.split("\n")[0] ?? ""}`;
-  }
-  if (!(error instanceof Error)) return String(error);
-  return error.name === "AbortError" || error.name === "TimeoutError"
-    ? "no answer within 5 s"
-    : error.message;
-}
-
-function messageIn(body: string): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    return parsed !== null && typeof parsed === "object" && "message" in parsed
-      ? String(parsed.message)
-      : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return body.trim().split("\n")[0];
-    throw error;
-  }
+  const { items } = listed as { items: (SnapshotClass & { metadata: { name: string } })[] };
+  return items.map(({ metadata, driver, deletionPolicy }) => ({
+    name: metadata.name,
+    driver,
+    deletionPolicy,
+  }));
 }

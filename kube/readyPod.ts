@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../userError";
+import { describeApiError } from "./apiError";
 import { loadCluster, serverOf } from "./client";
 import type { Shapes } from "./objectKinds";
 
@@ -21,10 +22,13 @@ export interface PodPort {
 /** Label of pods that run on a clone; its value is the clone id. */
 export const dataLabel = "stateful-cd/data-of";
 
+/** No pod serves at the moment: it starts, or is being replaced. Whoever can wait does. */
+export class NotReady extends UserError {}
+
 /**
  * The name of the ready pod, asked of the API server every time: after a restart or a
  * replacement the next connection finds the new one.
- * @throws UserError when none is ready; names each pod there is and what it waits for
+ * @throws NotReady when none is; names each pod there is and what it waits for
  */
 export async function findReadyPod(target: PodPort): Promise<string> {
   if (target.pod !== undefined) return target.pod;
@@ -44,7 +48,7 @@ export async function findReadyPod(target: PodPort): Promise<string> {
     });
   const ready = items.find((pod) => isReady(pod) && !pod.metadata?.deletionTimestamp);
   if (ready?.metadata?.name) return ready.metadata.name;
-  throw new UserError(
+  throw new NotReady(
     `No pod of ${target.namespace}/${target.app} is ready.`,
     items.length > 0 ? items.map(describePod) : ["There is no such pod."],
     `kubectl --context ${target.context} describe pods -n ${target.namespace} -l app.kubernetes.io/name=${target.app}`,
@@ -85,14 +89,4 @@ export function describePod(pod: Shapes["Pod"]): string {
   const unmet = pod.status?.conditions?.find((c) => c.status === "False");
   if (unmet) return `${name} is not ready: ${unmet.message ?? unmet.reason ?? unmet.type}`;
   return `${name} is ${pod.status?.phase ?? "unknown"}`;
-}
-
-/** What the API server answered, or why it could not be asked, in one line and without headers. */
-export function describeApiError(error: unknown): string {
-  if (error instanceof Error && "body" in error && typeof error.body === "string") {
-    const body: unknown = JSON.parse(error.body);
-    if (typeof body === "object" && body !== null && "message" in body) return String(body.message);
-  }
-  if (error instanceof AggregateError) return error.errors.map(describeApiError).join("; ");
-  return error instanceof Error ? error.message || error.name : String(error);
 }

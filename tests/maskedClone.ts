@@ -2,9 +2,10 @@ import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
-import { partsOf } from "../kube/clone/names";
+import { labelsOf, partsOf } from "../kube/clone/names";
 import { hasNamespace } from "../kube/namespace";
 import { find, list, type Ref } from "../kube/objects";
+import { dataLabel } from "../kube/readyPod";
 import { deadlineIn, remove, waitFor } from "../kube/waiting";
 import { repository } from "../local/paths";
 import {
@@ -116,13 +117,67 @@ export async function importClone(cloneId: string): Promise<void> {
   await apply(identity("program"), {
     apiVersion: "snapshot.storage.k8s.io/v1",
     kind: "VolumeSnapshot",
-    metadata: { name, namespace: staging },
+    metadata: { name, namespace: staging, labels: labelsOf(cloneId, "import") },
     spec: { source: { volumeSnapshotContentName: `bookkeeper-clq-${cloneId}-masked` } },
   } as object);
   const ref: Ref<"VolumeSnapshot"> = { kind: "VolumeSnapshot", namespace: staging, name };
   await waitFor(context, ref, deadlineIn(30), "ready", (found) =>
     found?.status?.readyToUse === true ? true : undefined,
   );
+}
+
+/** A claim as the program's DatabaseServer makes it of an import. */
+export async function claimClone(cloneId: string): Promise<void> {
+  const name = `database-${cloneId}`;
+  await apply(identity("program"), {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name, namespace: staging, labels: labelsOf(cloneId, "claim") },
+    spec: {
+      accessModes: ["ReadWriteOncePod"],
+      resources: { requests: { storage: "1Gi" } },
+      dataSource: {
+        apiGroup: "snapshot.storage.k8s.io",
+        kind: "VolumeSnapshot",
+        name: `clone-${cloneId}`,
+      },
+    },
+  } as object);
+}
+
+const server = { kind: "StatefulSet", namespace: staging, name: "database" } as const;
+
+/** What tells that a clone is in use: a server whose pods have its data, if there were any. */
+export async function declareServer(cloneId: string): Promise<void> {
+  const labels = { "app.kubernetes.io/name": server.name };
+  await apply(identity("program"), {
+    apiVersion: "apps/v1",
+    kind: server.kind,
+    metadata: { name: server.name, namespace: staging },
+    spec: {
+      replicas: 0,
+      serviceName: server.name,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels: { ...labels, [dataLabel]: cloneId } },
+        spec: { containers: [{ name: "postgres", image: serverImage }] },
+      },
+    },
+  } as object);
+}
+
+export const removeServer = () => remove(context, server, deadlineIn(30));
+
+/** Claims and snapshots of a namespace, by name: what outlives what it was made for. */
+export async function volumesIn(namespace: string): Promise<string[]> {
+  const found = await Promise.all([
+    list(adminContext, "PersistentVolumeClaim", { namespace }),
+    list(adminContext, "VolumeSnapshot", { namespace }),
+  ]);
+  return found
+    .flat()
+    .map(({ metadata }) => metadata?.name ?? "")
+    .sort();
 }
 
 /** The import goes, and with it what keeps the clone. */

@@ -55,7 +55,7 @@ export const cloneLabel = "stateful-cd/clone";
 /** Label that says which part of a clone an object is. */
 export const partLabel = "stateful-cd/part";
 
-export type ClonePart = "quarantine" | "source" | "alias" | "raw" | "masked" | "import";
+export type ClonePart = "quarantine" | "source" | "alias" | "raw" | "masked" | "import" | "claim";
 
 export const annotations = {
   /** Of a quarantine: where its source is, and who works in it. */

@@ -37,6 +37,43 @@ const settings = {
 };
 
 /**
+ * What ALTER SYSTEM has set in production and cannot hold for a clone, or would reach production from
+ * it: a clone's WAL in production's archive, commits that wait for production's standbys.
+ */
+const forgottenSettings = [
+  "archive_.*",
+  "restore_command",
+  "recovery_.*",
+  "primary_.*",
+  "synchronous_standby_names",
+  "ssl.*",
+  ".*_preload_libraries",
+  "cluster_name",
+  "listen_addresses",
+  "port",
+  "unix_socket_.*",
+  "bonjour.*",
+  "(hba|ident|external_pid)_file",
+  "krb_.*",
+];
+
+/** Said in their place, since production's postgresql.conf and what that includes may say it too. */
+const clonesSettings = {
+  archive_mode: "off",
+  synchronous_standby_names: "",
+  ssl: "off",
+  session_preload_libraries: "",
+  local_preload_libraries: "",
+};
+
+/** Foreign servers stay, their passwords go: by hand, for DROP would call production's event triggers. */
+const forgetMappings = `delete from pg_user_mapping;
+delete from pg_depend where classid = 'pg_user_mapping'::regclass;
+delete from pg_shdepend where classid = 'pg_user_mapping'::regclass
+  and dbid = (select oid from pg_database where datname = current_database());
+`;
+
+/**
  * Slots would keep WAL for ever, and subscriptions would connect to production's publishers. Logins
  * of releases go, also those that a contract has closed; whoever remains gets the password its new
  * home has for it, or none and no login.
@@ -86,6 +123,7 @@ end $body$;
  */
 export function openingScript(seconds: number): string {
   const options = Object.entries(settings).map(([name, value]) => `-c ${name}='${value}'`);
+  const kept = Object.entries(clonesSettings).map(([name, value]) => `${name} = '${value}'\\n`);
   return `set -eu
 data=${dataFolder}
 uptime() { cut -d' ' -f1 /proc/uptime; }
@@ -96,12 +134,28 @@ mounted=$(uptime)
 # The process it names ran on another machine; here the number may be anybody's.
 rm -f "$data/postmaster.pid"
 echo 'local all all trust' >/tmp/pg_hba.conf
+# One setting a line: a value of ALTER SYSTEM has no line breaks.
+grep -viE '^ *(${forgottenSettings.join("|")}) *=' "$data/postgresql.auto.conf" >/tmp/auto.conf || true
+printf "${kept.join("")}" | cat /tmp/auto.conf - >"$data/postgresql.auto.conf"
+sync "$data/postgresql.auto.conf"
 options="${options.join(" ")}"
 # A login trigger would run in our session.
 [ "$(cat "$data/PG_VERSION")" -lt 17 ] || options="$options -c event_triggers=off"
 pg_ctl start -D "$data" -w -t ${seconds} -l /tmp/log -o "$options" >/dev/null || fail "The server does not start on production's data."
-PGOPTIONS='-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0' \\
-  psql --no-psqlrc --quiet -h ${socketsPath} -U postgres -d template1 -f - >/tmp/psql 2>&1 <<'SQL' || fail "The passwords of production could not be replaced."
+export PGHOST=${socketsPath} PGUSER=postgres PGDATABASE=template1
+export PGOPTIONS='-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c search_path=pg_catalog'
+sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 "$@" 2>>/tmp/psql; }
+forget() { fail "The passwords of production for foreign servers could not be dropped."; }
+# A mapping lies in its own database, also in one that lets nobody in, and holds its role.
+closed=$(sql -c "select coalesce(array_agg(oid), '{}') from pg_database where not datallowconn and datname <> 'template0'") || forget
+sql -c "update pg_database set datallowconn = true where oid = any ('$closed')" || forget
+sql -c "select datname from pg_database where datallowconn and datconnlimit <> -2" >/tmp/databases || forget
+while IFS= read -r name; do
+  PGDATABASE=$name sql -f - >/dev/null <<'SQL' || forget
+${forgetMappings}SQL
+done </tmp/databases
+sql -c "update pg_database set datallowconn = false where oid = any ('$closed')" || forget
+sql -f - >>/tmp/psql <<'SQL' || fail "The passwords of production could not be replaced."
 ${sanitise}SQL
 open=$(uptime)
 # A fast stop writes the last checkpoint.

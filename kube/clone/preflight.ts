@@ -34,20 +34,10 @@ export async function inspectSource(request: CloneRequest): Promise<CloneStorage
     ...(storageClass === "" ? {} : { storageClass }),
     ...(request.snapshotClass === undefined ? {} : { snapshotClass: request.snapshotClass }),
   });
-  const [forVolumes, forSnapshots] = await Promise.all([
-    find(context, { kind: "StorageClass", name: facts.storageClass }),
-    find(context, { kind: "VolumeSnapshotClass", name: facts.snapshotClass }),
-  ]);
-  const keeping = [
-    ...(forVolumes?.reclaimPolicy === "Retain" ? [`StorageClass ${facts.storageClass}`] : []),
-    ...(forSnapshots?.deletionPolicy === "Retain"
-      ? [`VolumeSnapshotClass ${facts.snapshotClass}`]
-      : []),
-  ];
-  if (keeping.length > 0) {
+  if (facts.keeping.length > 0) {
     throw new UserError(
       `Raw data would outlive the clone of ${source.namespace}/${source.claim}.`,
-      keeping.map((name) => `${name} keeps what is deleted (Retain).`),
+      facts.keeping.map((name) => `${name} keeps what is deleted (Retain).`),
       "name classes that delete in stateful-cd:cluster (storageClass, snapshotClass)",
     );
   }

@@ -1,20 +1,11 @@
-import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../userError";
 import type { Shapes } from "../objectKinds";
-import { ClusterError, create, find, forbidden, patch } from "../objects";
+import { ClusterError, create, find, forbidden } from "../objects";
 import { namespaceRole } from "../permissions";
 import { waitFor, waitUntilGone, type Deadline } from "../waiting";
 import { annotations, cloneLabel, labelsOf, partsOf, type CloneIdentity } from "./names";
-
-/** A run that has not said so for this long is dead. */
-const aliveMilliseconds = 20_000;
-const beatMilliseconds = 4_000;
-
-/** Names this run of the clone: who is at work in its quarantine. */
-export function newRun(): string {
-  return `${hostname()}/${process.pid}/${Date.now().toString(36)}`;
-}
+import { claim, findDead, hasEnded, runOf, workerOf } from "./liveness";
 
 /**
  * Makes the namespace for raw data: pods as Pod Security `restricted` wants them, no traffic at
@@ -116,67 +107,20 @@ export async function takeOver(
       return false;
     }
     if (runOf(found) === run) return true;
-    if (!isAlive(found)) {
-      const { resourceVersion } = found.metadata;
-      const mine = { [annotations.run]: run, [annotations.alive]: new Date().toISOString() };
-      await patch(clone.context, ref, { metadata: { resourceVersion, annotations: mine } });
-      return true;
+    if (!isToldOf && !hasEnded(runOf(found))) {
+      report(`waiting for ${workerOf(found)}, which is at work on this clone`);
+      isToldOf = true;
     }
+    const dead = await findDead(clone.context, found);
+    if (dead !== undefined && (await claim(clone.context, dead, run))) return true;
     if (Date.now() >= deadline.at) throw inUse(clone, found);
-    if (!isToldOf) report(`waiting for ${runOf(found)}, which is at work on this clone`);
-    isToldOf = true;
-    await sleep(500);
-  }
-}
-
-/** Whether the run that has a quarantine is still at work in it. */
-export function isAlive(quarantine: Shapes["Namespace"]): boolean {
-  const [host, pid] = runOf(quarantine).split("/");
-  if (host === hostname() && Number(pid) !== process.pid && !isRunning(Number(pid))) return false;
-  const alive = quarantine.metadata?.annotations?.[annotations.alive] ?? "";
-  return Date.now() - Date.parse(alive) < aliveMilliseconds;
-}
-
-/** Says from time to time that this run is at work, as long as the work lasts. */
-export async function withHeartbeat<T>(
-  clone: CloneIdentity,
-  run: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const ref = partsOf(clone).quarantine;
-  const beat = async () => {
-    const found = await find(clone.context, ref);
-    if (found === undefined || runOf(found) !== run) return;
-    const alive = { [annotations.alive]: new Date().toISOString() };
-    await patch(clone.context, ref, { metadata: { annotations: alive } });
-  };
-  const timer = setInterval(() => {
-    // A beat that is lost is made good by the next; what is wrong, the steps will meet themselves.
-    beat().catch(() => undefined);
-  }, beatMilliseconds);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-function runOf(quarantine: Shapes["Namespace"]): string {
-  return quarantine.metadata?.annotations?.[annotations.run] ?? "an unknown run";
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 
 function inUse(clone: CloneIdentity, quarantine: Shapes["Namespace"] | undefined): UserError {
   return new UserError(
     `Another run is at work on clone ${clone.cloneId}.`,
-    quarantine === undefined ? [] : [`It is ${runOf(quarantine)} (host/process).`],
+    quarantine === undefined ? [] : [`It is ${workerOf(quarantine)} (host/process).`],
     "wait until it has ended, then pulumi up",
   );
 }

@@ -2,7 +2,9 @@ import { UserError } from "../../userError";
 import { find, patch } from "../objects";
 import { deadlineIn } from "../waiting";
 import { annotations, identityOf, importNameOf, partsOf, type CloneRequest } from "./names";
-import { newRun, takeOver, withHeartbeat } from "./quarantine";
+import { isInUse, removeImported } from "./imported";
+import { takeOver } from "./quarantine";
+import { newRun, withHeartbeat } from "./liveness";
 import { discardContent, handleOf } from "./snapshots";
 import { cloneSteps, undoClone, type CloneRun, type CloneStep } from "./steps";
 import { sweep } from "./sweep";
@@ -110,11 +112,19 @@ export async function findClone(request: CloneRequest): Promise<FinishedClone | 
   };
 }
 
-/** Removes a clone with its snapshot, and whatever raw is left of it; nothing when there is nothing. */
+/**
+ * Removes a clone with its snapshot, what was made of that, and whatever raw is left of it; nothing when
+ * there is nothing. Pulumi has removed by then what it knows of: dependants first. A server that runs on
+ * it all the same was declared anew by somebody who went back to this clone, and keeps it.
+ */
 export async function removeClone(request: CloneRequest): Promise<void> {
+  const { context, cloneId, target } = request;
   const deadline = undoDeadline(request);
   await undoClone(identityOf(request), deadline);
-  await discardContent(request.context, partsOf(identityOf(request)).maskedContent, deadline);
+  const imported = { context, cloneId, namespace: target.namespace };
+  if (await isInUse(imported)) return;
+  await removeImported(imported, deadline);
+  await discardContent(context, partsOf(identityOf(request)).maskedContent, deadline);
 }
 
 async function clearAway(

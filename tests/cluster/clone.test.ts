@@ -25,13 +25,17 @@ import {
 import {
   assertNothingLeft,
   assertSweptNothingOf,
+  claimClone,
   cloneInputs,
   createClone,
+  declareServer,
   importClone,
   isFinished,
   removeClone,
   removeImport,
+  removeServer,
   sweep,
+  volumesIn,
 } from "../maskedClone";
 import { apply, identity, refusal } from "../pods";
 import { adminContext, passwordsIn } from "../testStack";
@@ -77,7 +81,37 @@ describe("a clone of production", function () {
        create subscription following connection 'host=production.example password=secret'
          publication everything with (connect = false)`,
     );
+    await plantSecrets();
   });
+
+  /** What of production must not get to staging: in settings, and in a database that lets nobody in. */
+  async function plantSecrets(): Promise<void> {
+    const server = serverAt(production, "database");
+    for (const setting of [
+      "archive_mode = on",
+      "archive_command = 'touch /tmp/the-archive-of-production'",
+      "synchronous_standby_names = 'nobody'",
+      "cluster_name = 'production'",
+      "port = 5433",
+      "work_mem = '8MB'",
+    ]) {
+      await ask(server, `alter system set ${setting}`);
+    }
+    await ask(server, "create database closed");
+    for (const database of ["postgres", "closed"]) {
+      await ask(
+        serverIn(production, "database", database),
+        `create foreign data wrapper nothing;
+         create server elsewhere foreign data wrapper nothing options (host 'production.example');
+         create user mapping for public server elsewhere options (password 'production');
+         create user mapping for bookkeeper_app_1_0_0 server elsewhere options (password 'production')`,
+      );
+    }
+    await ask(server, "alter database closed allow_connections false");
+  }
+
+  const serverIn = (namespace: string, app: string, database: string) =>
+    serverAt(namespace, app, "postgres", "superuser-password", database);
 
   after(async () => {
     await Promise.all(
@@ -128,6 +162,28 @@ describe("a clone of production", function () {
       await ask(server, "select subenabled, subconninfo, subslotname from pg_subscription"),
       [{ subenabled: false, subconninfo: "", subslotname: null }],
     );
+    const settings = `select name, setting from pg_file_settings
+                      where sourcefile ~ 'auto.conf$' and error is null order by name`;
+    assert.deepEqual(await ask(server, settings), [
+      { name: "archive_mode", setting: "off" },
+      { name: "local_preload_libraries", setting: "" },
+      { name: "session_preload_libraries", setting: "" },
+      { name: "ssl", setting: "off" },
+      { name: "synchronous_standby_names", setting: "" },
+      { name: "work_mem", setting: "8MB" },
+    ]);
+    assert.deepEqual(
+      await ask(server, "select datname from pg_database where not datallowconn order by 1"),
+      [{ datname: "closed" }, { datname: "template0" }],
+    );
+    await ask(server, "alter database closed allow_connections true");
+    for (const database of ["postgres", "closed"]) {
+      const mappings = `select srvname, umid is null as is_forgotten
+                        from pg_foreign_server left join pg_user_mappings using (srvname)`;
+      assert.deepEqual(await ask(serverIn(staging, "clone", database), mappings), [
+        { srvname: "elsewhere", is_forgotten: true },
+      ]);
+    }
     // Production was not changed by any of it.
     const slots = await ask(
       serverAt(production, "database"),
@@ -213,15 +269,40 @@ describe("a clone of production", function () {
     }
   });
 
-  it("stays while it is imported, however long ago it was made, and is swept once nobody does", async () => {
+  it("stays while a server is to run on it, however long ago it was made, and is swept with its claims once none is", async () => {
     const inputs = cloneInputs("imported");
     await createClone(inputs);
     await importClone("imported");
+    await claimClone("imported");
+    await declareServer("imported");
     await assertSweptNothingOf(inputs, "--grace", "0");
+    const removed = await removeClone(inputs);
+    assert.equal(removed.status, 0, removed.errors);
+    assert.deepEqual(await volumesIn(staging), ["clone-imported", "database-imported"]);
     assert.ok(await isFinished(inputs));
-    await removeImport("imported");
+    await removeServer();
+    await assertSweptNothingOf(inputs);
+    const { status, output } = await sweep("--grace", "0");
+    assert.equal(status, 0, output);
+    assert.match(
+      output,
+      /VolumeSnapshotContent bookkeeper-clq-imported-masked, which no server in bookkeeper-cl-staging runs on\n/,
+    );
+    assert.deepEqual(await volumesIn(staging), []);
     await assertNothingLeft(inputs);
-    assert.ok(!(await isFinished(inputs)), "the import owned it");
+    assert.ok(!(await isFinished(inputs)));
+  });
+
+  it("is removed with an import and a claim that a killed run has made and told nobody of", async () => {
+    const inputs = cloneInputs("untold");
+    await createClone(inputs);
+    await importClone("untold");
+    await claimClone("untold");
+    const removed = await removeClone(inputs);
+    assert.equal(removed.status, 0, removed.errors);
+    assert.deepEqual(await volumesIn(staging), []);
+    await assertNothingLeft(inputs);
+    assert.ok(!(await isFinished(inputs)));
   });
 
   it("that nobody has imported goes when the next is made for the same namespace", async () => {

@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { cloneIdOf } from "../../components/cloneId";
 import { removeNamespace } from "../../kube/namespace";
@@ -20,6 +21,7 @@ import {
   serverImage,
   startServer,
 } from "../cloneScene";
+import { volumesIn } from "../maskedClone";
 import { adminContext, paths } from "../testStack";
 
 const production = "bookkeeper-cld-prod";
@@ -33,6 +35,15 @@ const source = {
   schemaFingerprintBefore: "",
 };
 const releaseDigest = "sha256:new";
+
+/** Whether the stack's state has an object of that name, other than as an operation under way. */
+function isNoted(state: string, name: string): boolean {
+  const { deployment } = JSON.parse(state) as {
+    deployment: { resources: { inputs?: { metadata?: { name?: string } } }[] };
+  };
+  return deployment.resources.some(({ inputs }) => inputs?.metadata?.name === name);
+}
+
 const idOf = (generation: number) =>
   cloneIdOf({ releaseDigest, source, namespaceName: staging, generation });
 
@@ -40,8 +51,8 @@ describe("a stack with a DatabaseClone", function () {
   this.timeout(240_000);
   let folder = "";
 
-  /** Runs the CLI on the little program of tests/fixtures/clone-program. */
-  async function pulumi(generation: number, args: readonly string[], changes: object = {}) {
+  /** How the CLI is run on the little program of tests/fixtures/clone-program. */
+  function commandOf(generation: number, args: readonly string[], changes: object) {
     const [image = "", version = ""] = serverImage.split(":");
     const cloneArgs = {
       context,
@@ -66,9 +77,13 @@ describe("a stack with a DatabaseClone", function () {
       PULUMI_BACKEND_URL: `file://${folder}/state`,
       CLONE_ARGS: JSON.stringify(cloneArgs),
     };
+    return { all: [...args, "--stack", "clone", "--non-interactive"], cwd: folder, env };
+  }
+
+  async function pulumi(generation: number, args: readonly string[], changes: object = {}) {
+    const { all, ...place } = commandOf(generation, args, changes);
     try {
-      const options = { cwd: folder, env, maxBuffer: 1e8 };
-      const all = [...args, "--stack", "clone", "--non-interactive"];
+      const options = { ...place, maxBuffer: 1e8 };
       const { stdout, stderr } = await promisify(execFile)("pulumi", all, options);
       return { status: 0, output: stdout + stderr };
     } catch (error) {
@@ -79,6 +94,19 @@ describe("a stack with a DatabaseClone", function () {
 
   const up = (generation: number, ...more: string[]) =>
     pulumi(generation, ["up", "--yes", "--skip-preview", ...more]);
+
+  /** An `up` that is killed, with all its processes, as soon as this is so. */
+  async function upKilledOnce(generation: number, isSo: () => Promise<boolean>) {
+    const { all, ...place } = commandOf(generation, ["up", "--yes", "--skip-preview"], {});
+    const child = spawn("pulumi", all, { ...place, detached: true, stdio: "ignore" });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    while (!(await isSo())) {
+      assert.equal(child.exitCode, null, "it has ended before");
+      await pause(10);
+    }
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await ended;
+  }
 
   /** The contents of clones, the only thing that is left of them outside of staging. */
   const contents = async () =>
@@ -147,8 +175,30 @@ describe("a stack with a DatabaseClone", function () {
     assert.deepEqual(await orphansInStorage(), []);
   });
 
+  it("is gone on with by other generations when it was killed over what it had made and not noted", async () => {
+    const moments = [
+      [3, "VolumeSnapshot", `clone-${idOf(3)}`],
+      [4, "PersistentVolumeClaim", `control-${idOf(4)}`],
+    ] as const;
+    for (const [generation, kind, name] of moments) {
+      await upKilledOnce(generation, async () => {
+        const found = await list(adminContext, kind, { namespace: staging });
+        return found.some(({ metadata }) => metadata?.name === name);
+      });
+      const { output } = await pulumi(generation, ["stack", "export"]);
+      if (kind === "VolumeSnapshot") assert.ok(!isNoted(output, name), `${name} is noted`);
+      const cancelled = await pulumi(generation, ["cancel", "--yes"]);
+      assert.equal(cancelled.status, 0, cancelled.output);
+    }
+    const next = await up(5);
+    assert.equal(next.status, 0, next.output);
+    assert.deepEqual(await volumesIn(staging), [`clone-${idOf(5)}`, `control-${idOf(5)}`]);
+    assert.deepEqual(await contents(), [`bookkeeper-cld-q-${idOf(5)}-masked`]);
+    assert.deepEqual(await orphansInStorage(), []);
+  });
+
   it("leaves nothing behind when it is destroyed", async () => {
-    const destroyed = await pulumi(2, ["destroy", "--yes", "--skip-preview"]);
+    const destroyed = await pulumi(5, ["destroy", "--yes", "--skip-preview"]);
     assert.equal(destroyed.status, 0, destroyed.output);
     assert.deepEqual(await contents(), []);
     assert.deepEqual(await orphansInStorage(), []);

@@ -81,6 +81,7 @@ describe("the embedded cluster", function () {
       storageClass: "btrfs",
       provisioner: "btrfs.local",
       snapshotClass: "btrfs",
+      keeping: [],
     });
   });
 

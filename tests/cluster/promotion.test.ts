@@ -9,9 +9,11 @@ import { startLoad } from "../../demo/load/load";
 import { loadCluster } from "../../kube/client";
 import { cloneSteps } from "../../kube/clone/steps";
 import { sweep } from "../../kube/clone/sweep";
+import { list } from "../../kube/objects";
 import { connectToPostgres } from "../../kube/postgres";
 import { repository } from "../../local/paths";
 import { pulumi, type PulumiResult } from "../../local/pulumiStack";
+import { volumesIn } from "../maskedClone";
 import { adminContext, query, type TestStack, useStack } from "../testStack";
 
 const folder = path.join(tmpdir(), `stateful-cd-promotion-${process.pid}`);
@@ -49,15 +51,20 @@ async function writeReleases(): Promise<void> {
   );
 }
 
-/** What `up` of staging prints when it is killed; STATEFUL_CD_ALL_CRASHES=1 takes every step. */
-const moments =
+/**
+ * When `up` of staging is killed: what it prints then, or what it has made and not noted by then;
+ * STATEFUL_CD_ALL_CRASHES=1 takes every step.
+ */
+const moments: readonly Moment[] =
   process.env.STATEFUL_CD_ALL_CRASHES === "1"
     ? [
         ...cloneSteps.map(({ name }) => new RegExp(`: ${name}: \\d+ ms`)),
+        ["VolumeSnapshot", "clone"],
+        ["PersistentVolumeClaim", "control"],
+        ["PersistentVolumeClaim", "database"],
         ...[
           "clone-import",
           "clone-control-server-server",
-          "database-server-claim",
           "database-server-server",
           "schema-baseline",
           "schema-0002-inventory-warehouse",
@@ -70,9 +77,13 @@ const moments =
       ]
     : [
         /: source snapshot: \d+ ms/,
-        begun("clone-import"),
+        ["VolumeSnapshot", "clone"],
+        ["PersistentVolumeClaim", "database"],
         begun("schema-0002-inventory-warehouse"),
       ];
+
+/** A line that is printed, or an object of a clone in staging, named by what precedes the clone's id. */
+type Moment = RegExp | readonly ["VolumeSnapshot" | "PersistentVolumeClaim", string];
 
 /** What the CLI prints when it sets about a resource. */
 function begun(resource: string): RegExp {
@@ -175,6 +186,10 @@ describe("a change on its way to production", function () {
     const untouched =
       "select count(*)::int as rows from inventory where warehouse_name is not null";
     assert.deepEqual(await query({ ...candidate, app: "control" }, untouched), [{ rows: 2000 }]);
+    // Of all the clones it was killed over there is nothing left but this one.
+    const { cloneId = "" } = candidate;
+    const own = ["clone", "control", "database"].map((name) => `${name}-${cloneId}`);
+    assert.deepEqual(await volumesIn(staging.namespace), own);
   });
 
   it("leaves staging alone when nothing has changed", async () => {
@@ -266,16 +281,34 @@ async function otherLogin(stack: TestStack): Promise<Record<string, unknown>[]> 
   return query(await stack.database(), sql);
 }
 
-/** Kills an `up` with all its children when it prints this, or as soon after as a signal takes. */
-async function killAt(stack: TestStack, moment: RegExp): Promise<void> {
+/** Kills an `up` with all its children at this moment, or as soon after as a signal takes. */
+async function killAt(stack: TestStack, moment: Moment): Promise<void> {
   let pid = 0;
+  const before = await volumesIn(stack.namespace);
+  const come = new AbortController();
+  const ended = new AbortController();
+  const kill = () => {
+    if (!come.signal.aborted) process.kill(-pid, "SIGKILL");
+    come.abort();
+  };
+  const watching = (async () => {
+    while (!(moment instanceof RegExp || ended.signal.aborted || come.signal.aborted)) {
+      const [kind, name] = moment;
+      const found = await list(adminContext, kind, { namespace: stack.namespace });
+      const names = found.map(({ metadata }) => metadata?.name ?? "");
+      if (names.some((made) => made.startsWith(`${name}-`) && !before.includes(made))) kill();
+      await pause(10);
+    }
+  })();
   const { status, output } = await pulumi(stack, up, {
     onStart: (started) => (pid = started),
     onLine: (line) => {
-      if (moment.test(line)) process.kill(-pid, "SIGKILL");
+      if (moment instanceof RegExp && moment.test(line)) kill();
     },
   });
-  assert.ok(status !== 0 && moment.test(output), `${moment.source} did not come:\n${output}`);
+  ended.abort();
+  await watching;
+  assert.ok(status !== 0 && come.signal.aborted, `${moment.toString()} did not come:\n${output}`);
 }
 
 /** Fails with all that was printed, which an assertion on its own would cut. */
