@@ -148,19 +148,20 @@ describe("a sync on a database that is in its way", () => {
     );
   });
 
-  it("gives long work the time that a role grants no transaction", async function () {
-    if (postgresMajor < 17) this.skip();
-    await database.query(`ALTER ROLE ${owner} SET transaction_timeout = '1s'`);
-    folder.write("0003-c.sql", "SELECT pg_sleep(1.5)");
-    await apply({ connect });
-    // An audit's session is never reset.
-    const holder = await database.connect();
-    await holder.query("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
-    const audited = auditMigrations({ connect, migrations: await load(), repair: false });
-    await holder.query("SELECT pg_sleep(2)");
-    await holder.query("COMMIT");
-    assert.deepEqual((await audited)[0]?.findings, []);
-  });
+  if (postgresMajor >= 17) {
+    it("gives long work the time that a role grants no transaction", async () => {
+      await database.query(`ALTER ROLE ${owner} SET transaction_timeout = '1s'`);
+      folder.write("0003-c.sql", "SELECT pg_sleep(1.5)");
+      await apply({ connect });
+      // An audit's session is never reset.
+      const holder = await database.connect();
+      await holder.query("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
+      const audited = auditMigrations({ connect, migrations: await load(), repair: false });
+      await holder.query("SELECT pg_sleep(2)");
+      await holder.query("COMMIT");
+      assert.deepEqual((await audited)[0]?.findings, []);
+    });
+  }
 
   it("puts back a trigger that somebody has dropped, and mends what was written without it", async () => {
     await apply({ connect });

@@ -76,14 +76,15 @@ describe("a statement that would hold others up", () => {
     });
   }
 
-  it("ends in the same schema where it is a NOT NULL constraint of PostgreSQL 18", async function () {
-    if (postgresMajor < 18) this.skip();
-    const sql = "ALTER TABLE t ADD NOT NULL name, ADD CONSTRAINT n_is NOT NULL n";
-    folder.write("0001-a.sql", sql);
-    await apply();
-    assert.deepEqual(partsTold(), [1, 4, 2, 4, 3, 4, 4, 4]);
-    assert.deepEqual(await schemaNow(), await plainSchema(sql));
-  });
+  if (postgresMajor >= 18) {
+    it("ends in the same schema where it is a NOT NULL constraint of PostgreSQL 18", async () => {
+      const sql = "ALTER TABLE t ADD NOT NULL name, ADD CONSTRAINT n_is NOT NULL n";
+      folder.write("0001-a.sql", sql);
+      await apply();
+      assert.deepEqual(partsTold(), [1, 4, 2, 4, 3, 4, 4, 4]);
+      assert.deepEqual(await schemaNow(), await plainSchema(sql));
+    });
+  }
 
   it("goes on with the part whose connection was lost, at every part", async () => {
     const sql = "ALTER TABLE t ADD CONSTRAINT the_key PRIMARY KEY (id, name)";
