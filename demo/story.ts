@@ -14,7 +14,7 @@ import { demoStack, outputsOf, preview, startAfresh, up } from "./stacks";
 import { type Step, type Story, summarise, type Told } from "./summary";
 
 /** How many requests a second people make, reads and writes together. */
-const ratePerSecond = 40;
+const ratePerSecond = 45;
 /** People have machines of their own: being late here would count as the application's slowness. */
 const nicenessOfPeople = -10;
 /** A new Service answers within a second or two. */
@@ -22,7 +22,7 @@ const longestOpeningSeconds = 30;
 /** The first requests meet processes that have just started: they are part of no comparison. */
 const warmUpSeconds = 5;
 /** How long they are watched before anything changes: what is quiet is measured, not assumed. */
-const quietSeconds = 15;
+const quietSeconds = 25;
 
 /**
  * The talk's whole story, on real stacks: production serves 1.0.0; a pull request raises the release;
