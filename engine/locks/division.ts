@@ -31,11 +31,11 @@ export function divide(
     }
     const takesLong = found.seconds > longestWorkSeconds;
     const holds = heldBy(found);
-    if (held !== undefined && (takesLong || found.isOpenEnded) && binding !== undefined) {
+    const isLate = held !== undefined && (takesLong || found.isOpenEnded);
+    if (isLate && binding !== undefined) {
       const why = `It may take long, and ${held} stays locked all the while: nothing is divided ${binding.where}.`;
       late.push({ found, why, fix: binding.fix });
     }
-    const isLate = held !== undefined && (takesLong || found.isOpenEnded);
     if (binding === undefined && (isLate || (holds !== undefined && isLong))) {
       splits.add(number);
       isLong = false;

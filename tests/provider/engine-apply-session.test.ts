@@ -25,6 +25,30 @@ describe("applying one file after another", () => {
     await database.query("DROP TABLE a; DROP OWNED BY file_role; DROP ROLE file_role");
   });
 
+  it("waits for the disk once, with the last row of the run", async () => {
+    await database.query(
+      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database()); END$$",
+    );
+    folder.write("0001-a.sql", "CREATE TABLE waits (who text, how text)");
+    await apply();
+    await database.query(
+      `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+         INSERT INTO public.waits VALUES ('the run', current_setting('synchronous_commit'));
+         RETURN NULL;
+       END$$;
+       CREATE TRIGGER note AFTER UPDATE ON stateful_cd.runs FOR EACH ROW EXECUTE FUNCTION note()`,
+    );
+    folder.write(
+      "0002-b.sql",
+      "INSERT INTO waits VALUES ('the file', current_setting('synchronous_commit'))",
+    );
+    await apply();
+    assert.deepEqual(await database.query("SELECT who, how FROM waits"), [
+      { who: "the file", how: "off" },
+      { who: "the run", how: "on" },
+    ]);
+  });
+
   it("leaves no setting, temporary table or prepared statement to the next file", async () => {
     folder.write(
       "0001-a.sql",
