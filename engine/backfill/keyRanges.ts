@@ -4,8 +4,8 @@ import type { LiveSync } from "../sync/liveSync";
 
 /** Below this a second worker costs more than it fills. */
 const fewestRows = 10_000;
-/** Transactions that share a range, so that most rows may stay on their page. */
-const stripes = 4;
+/** Transactions that share a range, at the most: each looks at all of it. */
+const mostStripes = 4;
 /** How well the key's order must follow the table's for pages to be filled as a whole. */
 const leastCorrelation = 0.9;
 
@@ -42,10 +42,10 @@ export async function keyRanges(client: Client, live: LiveSync): Promise<(KeyVal
 /**
  * In how many transactions a range is to be filled: several where a row that stays on its page
  * needs no entry in any index (HOT), which is where no index holds a column that is filled and
- * the key's order is the table's.
+ * the key's order is the table's. The more indexes there are, the more each such row is worth.
  */
 export async function stripesOf(client: Client, { table, filled }: LiveSync): Promise<number> {
-  const { rows } = await client.query<{ indexed: boolean; correlation: number }>(
+  const { rows } = await client.query<{ indexed: boolean; indexes: number; correlation: number }>(
     `SELECT EXISTS (
               SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
                WHERE i.indrelid = c.oid AND a.attname = ANY ($2)
@@ -53,6 +53,7 @@ export async function stripesOf(client: Client, { table, filled }: LiveSync): Pr
                       OR EXISTS (SELECT FROM pg_depend d
                                   WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                                     AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))) AS indexed,
+            (SELECT count(*)::int FROM pg_index i WHERE i.indrelid = c.oid AND i.indisready) AS indexes,
             (SELECT coalesce(max(abs(s.correlation)), 0)::float8 FROM pg_stats s
               WHERE s.schemaname = $3 AND s.tablename = $4 AND s.attname = $5) AS correlation
        FROM pg_class c WHERE c.oid = to_regclass($1)::oid`,
@@ -60,5 +61,5 @@ export async function stripesOf(client: Client, { table, filled }: LiveSync): Pr
   );
   const [facts] = rows;
   if (facts === undefined || facts.indexed) return 1;
-  return facts.correlation >= leastCorrelation ? stripes : 1;
+  return facts.correlation >= leastCorrelation ? Math.min(mostStripes, 1 + facts.indexes) : 1;
 }

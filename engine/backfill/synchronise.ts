@@ -12,7 +12,7 @@ import { planSync, trySync } from "../preparing/planSync";
 import { recordRejects } from "./rejects";
 import { resetSession } from "../session/session";
 import { together } from "../session/together";
-import { mend, type Mended, whoTakesBack } from "./mend";
+import { mend, whoTakesBack } from "./mend";
 import { explainSyncError } from "../sync/syncError";
 import { buildIndexes } from "../sync/syncIndexes";
 import { RowsTouched, whenFilling } from "./untouched";
@@ -35,8 +35,9 @@ export async function synchronise(work: MigrationRun, state: MigrationState): Pr
       advance(run, migration.id, "backfilling", "backfilled"),
     );
   }
-  const { helpless } = await settle(work, live);
-  const [finding] = await audit(client, live);
+  const { finding, helpless } = await settle(work, live);
+  // Where they are not allowed, an audit that finds nothing has found none of them either.
+  await listRejects(work, live, live.rejects === "allow-null" || finding !== undefined);
   if (finding !== undefined) throw await block(work, finding, live, helpless);
   await verify(run, migration, "backfilled");
 }
@@ -91,26 +92,50 @@ async function ensureCallable(client: Client, { migration }: MigrationRun, live:
   );
 }
 
+interface Settled {
+  /** What is wrong still; the first of it. */
+  readonly finding?: Finding;
+  /** Rows that no writing sets right. */
+  readonly helpless: number;
+}
+
 /**
- * What needs the rows to be filled, or is cheaper then: indexes, the foreign key, under which the
- * rows that were left or passed by are mended, and the list of those that do not convert.
+ * What needs the rows to be filled, or is cheaper then: indexes, and the foreign key, under which the
+ * rows that were left or passed by are mended. Then the audit.
  */
-async function settle(work: MigrationRun, live: LiveSync): Promise<Mended> {
-  const { run, migration } = work;
+async function settle(work: MigrationRun, live: LiveSync): Promise<Settled> {
+  const { session } = work.run;
   await buildIndexes(work, live.laterIndexes);
+  await resetSession(session);
+  if (live.constraints.length === 0) {
+    // Mostly there is nothing to mend, as one look at the table tells.
+    const findings = await audit(session.client, live);
+    if (findings.length === 0) return { helpless: 0 };
+  }
+  const helpless = await settleRows(work, live);
+  const [finding] = await audit(session.client, live);
+  return { ...(finding && { finding }), helpless };
+}
+
+async function settleRows(work: MigrationRun, live: LiveSync): Promise<number> {
+  const { session } = work.run;
   for (const constraint of live.constraints) await addConstraint(work, live, constraint);
-  await resetSession(run.session);
-  const mended = await mend(work, live);
+  await resetSession(session);
+  const { rows, helpless } = await mend(work, live);
   for (const constraint of live.constraints) await validateConstraint(work, constraint);
-  await resetSession(run.session);
-  const count = await withJournalTransaction(run, () => recordRejects(work, live));
-  const tell = (message: string): void => {
-    work.onProgress({ event: "backfill", migration: migration.id, message });
-  };
-  const { rows } = mended;
-  if (rows > 0) tell(`rows that others had held or passed by, now filled: ${rows}`);
-  if (count > 0) tell(`rows that do not convert: ${count}, listed in stateful_cd.rejects`);
-  return mended;
+  await resetSession(session);
+  if (rows > 0) {
+    const message = `rows that others had held or passed by, now filled: ${rows}`;
+    work.onProgress({ event: "backfill", migration: work.migration.id, message });
+  }
+  return helpless;
+}
+
+async function listRejects(work: MigrationRun, live: LiveSync, mayBe: boolean): Promise<void> {
+  const count = await withJournalTransaction(work.run, () => recordRejects(work, live, mayBe));
+  if (count === 0) return;
+  const message = `rows that do not convert: ${count}, listed in stateful_cd.rejects`;
+  work.onProgress({ event: "backfill", migration: work.migration.id, message });
 }
 
 /** So that sync.yaml may be edited. */

@@ -1,7 +1,7 @@
 import { contractOf } from "./columnContract";
 import { expressionFunctions } from "./expressions";
-import type { LiveSync } from "./liveSync";
-import { jsonOf, keyColumns, keyOf, trustsOldSide } from "./liveSync";
+import type { LiveSync, SyncAudit } from "./liveSync";
+import { jsonOf, keyColumns, trustsOldSide } from "./liveSync";
 import { oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import { plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
@@ -107,11 +107,32 @@ END`;
     `DROP SEQUENCE IF EXISTS ${oldWrites}`,
   ];
   const rejected = `NOT ${isEmpty("t", sync.old)} AND num_nonnulls(${forward("t").join(", ")}) = 0`;
-  const rowsWhere = (condition: string): string =>
-    `SELECT ${keyOf(table, q)} AS key, ${jsonOf([...sync.old, ...sync.new], q)} AS shown
-       FROM ${table.sql} t WHERE ${condition}`;
   const backwards = reverse.map((name) => `${name}(${list("t", sync.new)})`);
   const roundTrip = functions.forward.map((name) => `${name}(${backwards.join(", ")})`);
+  const strange = `NOT ${isEmpty("t", sync.new)}
+         AND ROW(${roundTrip.join(", ")}) IS DISTINCT FROM ROW(${list("t", sync.new)})`;
+  const audits: SyncAudit[] = [
+    {
+      problem: "disagree between the old and the new columns",
+      where: disagrees("t"),
+      way: trustsOldSide,
+    },
+    {
+      problem: `hold new values that do not come back from ${sync.old.join(", ")}`,
+      where: strange,
+      way: `correct these rows' ${sync.new.join(", ")}`,
+    },
+  ];
+  let suspect = `${disagrees("t")} OR ${strange}`;
+  if (sync.rejects === "block") {
+    audits.push({
+      problem: "do not convert",
+      where: rejected,
+      way: `correct these rows' ${sync.old.join(", ")}`,
+    });
+    // Of a row that agrees, which spares converting it once more.
+    suspect += ` OR NOT ${isEmpty("t", sync.old)} AND ${isEmpty("t", sync.new)}`;
+  }
   return {
     table,
     summary: `${table.shown}: ${sync.old.join(", ")} <-> ${sync.new.join(", ")}`,
@@ -148,30 +169,9 @@ END`;
     oldValues: jsonOf(sync.old, q),
     rejected,
     rejects: sync.rejects,
-    audits: [
-      {
-        problem: "disagree between the old and the new columns",
-        query: rowsWhere(disagrees("t")),
-        way: trustsOldSide,
-      },
-      {
-        problem: `hold new values that do not come back from ${sync.old.join(", ")}`,
-        query: rowsWhere(
-          `NOT ${isEmpty("t", sync.new)}
-           AND ROW(${roundTrip.join(", ")}) IS DISTINCT FROM ROW(${list("t", sync.new)})`,
-        ),
-        way: `correct these rows' ${sync.new.join(", ")}`,
-      },
-      ...(sync.rejects === "block"
-        ? [
-            {
-              problem: "do not convert",
-              query: rowsWhere(rejected),
-              way: `correct these rows' ${sync.old.join(", ")}`,
-            },
-          ]
-        : []),
-    ],
+    audits,
+    suspect,
+    sides: [...sync.old, ...sync.new],
     constraints: [],
     contract: contractOf(sync, table, tag, q),
   };

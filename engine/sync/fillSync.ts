@@ -1,6 +1,6 @@
 import type { FillSync } from "../files/syncFile";
 import type { Quoting } from "./quoting";
-import { jsonOf, keyColumns, keyOf, type LiveSync } from "./liveSync";
+import { keyColumns, type LiveSync } from "./liveSync";
 import type { SyncTable } from "./syncTable";
 
 /**
@@ -46,11 +46,12 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
     audits: [
       {
         problem: `have no ${sync.new}`,
-        query: `SELECT ${keyOf(table, q)} AS key, ${jsonOf([sync.new], q)} AS shown
-                  FROM ${table.sql} t WHERE ${empty}`,
+        where: empty,
         way: "give these rows a value, or npm run migrations -- audit --repair gives them the default",
       },
     ],
+    suspect: empty,
+    sides: [sync.new],
     constraints: [],
     contract: { prepare: [], release: [], archive: [] },
   };

@@ -5,8 +5,8 @@ import type { SyncTable } from "./syncTable";
 export interface SyncAudit {
   /** For people, like `do not convert` in "Rows of public.warehouses that do not convert: 3". */
   readonly problem: string;
-  /** A query of rows (key, shown), both json. */
-  readonly query: string;
+  /** A condition on `t`. */
+  readonly where: string;
   /** What sets them right, for people. */
   readonly way: string;
 }
@@ -68,6 +68,10 @@ export interface LiveSync {
   /** undefined where nothing is converted. */
   readonly rejects: "block" | "allow-null" | undefined;
   readonly audits: readonly SyncAudit[];
+  /** A condition over `mend.from`, true of each row that any of the audits is about. */
+  readonly suspect: string;
+  /** The columns that tell people of a row: both sides. */
+  readonly sides: readonly string[];
   /**
    * Added NOT VALID once the rows are filled, then validated: the table quoted, the name as it is.
    * From then on no writer can make a row wrong that was right.

@@ -1,5 +1,5 @@
 import type { Quoting } from "./quoting";
-import { jsonOf, keyColumns, keyOf, type LiveSync, trustsOldSide } from "./liveSync";
+import { jsonOf, keyColumns, type LiveSync, trustsOldSide } from "./liveSync";
 import { archivedName, cutName, isFilling, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
@@ -92,9 +92,6 @@ END`;
   const mismatch = `NOT EXISTS (SELECT FROM ${target.sql} r
       WHERE r.${targetId} = t.${id} AND r.${targetName} IS NOT DISTINCT FROM t.${name})`;
   const rejected = `t.${name} IS NOT NULL AND t.${id} IS NULL`;
-  const rowsWhere = (condition: string): string =>
-    `SELECT ${keyOf(table, q)} AS key, ${jsonOf([sync.name, sync.id], q)} AS shown
-       FROM ${table.sql} t WHERE ${condition}`;
   const wasNotNull =
     sync.rejects === "block" &&
     (table.columns.find((column) => column.name === sync.name)?.notNull ?? false);
@@ -171,26 +168,27 @@ END`;
     audits: [
       {
         problem: `name another row of ${target.shown} than they refer to`,
-        query: rowsWhere(`t.${id} IS NOT NULL AND ${mismatch}`),
+        where: `t.${id} IS NOT NULL AND ${mismatch}`,
         way: trustsOldSide,
       },
       {
         problem: `have no ${sync.id}, though ${target.shown} has a row of their name`,
-        query: rowsWhere(
-          `${rejected} AND EXISTS (SELECT FROM ${target.sql} r WHERE r.${targetName} = t.${name})`,
-        ),
+        where: `${rejected} AND EXISTS (SELECT FROM ${target.sql} r WHERE r.${targetName} = t.${name})`,
         way: trustsOldSide,
       },
       ...(sync.rejects === "block"
         ? [
             {
               problem: `name no row of ${target.shown}`,
-              query: rowsWhere(rejected),
+              where: rejected,
               way: `correct their ${sync.name}, or give ${target.shown} a row of that name`,
             },
           ]
         : []),
     ],
+    // The join finds both kinds of disagreement at once: there is one row of a name.
+    suspect: sync.rejects === "block" ? `${disagrees} OR ${rejected}` : disagrees,
+    sides: [sync.name, sync.id],
     constraints: [
       {
         table: table.sql,
