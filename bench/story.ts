@@ -36,6 +36,8 @@ interface CloneFigures {
 const repetitions = 3;
 /** Megabytes of rows that production gets before each clone. */
 const growths = [0, 900];
+/** Between two checkpoints: the log of all of it would stay in the volume, which holds twice the rows. */
+const megabytesAtOnce = 100;
 
 async function measure(): Promise<Figures> {
   const { story, measured } = await tellStory();
@@ -92,15 +94,17 @@ async function grow(prod: PulumiStack, megabytes: number): Promise<void> {
   try {
     await client.query(`SET ROLE ${escapeIdentifier(database.role)}`);
     await client.query("CREATE TABLE IF NOT EXISTS public.filler (noise bytea)");
-    await client.query(
-      `INSERT INTO public.filler
-         SELECT (SELECT decode(string_agg(md5(n::text || '/' || m::text), ''), 'hex')
-                   FROM generate_series(1, 4096) AS m)
-           FROM generate_series(1, $1::int * 16) AS n`,
-      [megabytes],
-    );
     await client.query("RESET ROLE");
-    await client.query("CHECKPOINT");
+    for (let done = 0; done < megabytes; done += megabytesAtOnce) {
+      await client.query(
+        `INSERT INTO public.filler
+           SELECT (SELECT decode(string_agg(md5(n::text || '/' || m::text), ''), 'hex')
+                     FROM generate_series(1, 4096) AS m)
+             FROM generate_series($1::int * 16, ($1::int + $2::int) * 16 - 1) AS n`,
+        [done, Math.min(megabytesAtOnce, megabytes - done)],
+      );
+      await client.query("CHECKPOINT");
+    }
   } finally {
     await client.end();
   }

@@ -100,8 +100,12 @@ async function fillPart(
   }
 }
 
-/** First as if nobody was there, which is cheaper; where somebody is, without the rows they hold. */
+/**
+ * First as if nobody was there, which is cheaper; where somebody is, without the rows they hold. A gentle
+ * one never waits: whoever holds the row may be waiting for one of the batch, until the time is out.
+ */
 async function fillNext(work: MigrationRun, live: LiveSync, batch: Batch): Promise<number> {
+  if (live.pace === "gentle") return runBatch(work, live, batch, true);
   try {
     return await runBatch(work, live, batch, false);
   } catch (error) {
