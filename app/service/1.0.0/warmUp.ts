@@ -19,7 +19,7 @@ export async function warmUp(app: FastifyInstance, paths: readonly string[]): Pr
     for (let round = 0; round < rounds && !signal.aborted; round++) {
       for (const url of paths) {
         const { statusCode } = await app.inject({ method: "GET", url, headers });
-        if (statusCode >= 500 || signal.aborted) return;
+        if (statusCode >= 500) return;
       }
     }
   };
