@@ -7,6 +7,7 @@ import { environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import { configure, pulumi, type PulumiResult, type PulumiStack } from "../local/pulumiStack";
 import { median } from "./median";
+import { UserError } from "../userError";
 
 /** What the whole story costs, and what its users notice. Times in the unit of their names. */
 interface Figures {
@@ -146,4 +147,7 @@ async function main(): Promise<void> {
   console.log(values.json ? JSON.stringify(figures) : figures);
 }
 
-void main();
+main().catch((error: unknown) => {
+  console.error(error instanceof UserError ? error.message : error);
+  process.exitCode = 1;
+});

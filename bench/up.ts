@@ -13,6 +13,7 @@ import {
 } from "../local/pulumiStack";
 import { median } from "./median";
 import { residentNodeBytes } from "./processMemory";
+import { UserError } from "../userError";
 
 /** What one `pulumi up` of production costs: seconds, bytes of state, megabytes of memory. */
 interface Figures {
@@ -101,4 +102,7 @@ async function main(): Promise<void> {
   else console.table(figures);
 }
 
-void main();
+main().catch((error: unknown) => {
+  console.error(error instanceof UserError ? error.message : error);
+  process.exitCode = 1;
+});

@@ -88,6 +88,7 @@ export class DatabaseClone extends pulumi.ComponentResource {
         target: {
           namespace,
           passwords: passwordsOf(database).map((of) => ({ ...of, secret: credentials.secret })),
+          storage: args.storage,
         },
         loginRolesToDrop: loginsOf(database),
         snapshotClass: args.snapshotClass,

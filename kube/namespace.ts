@@ -3,6 +3,7 @@ import { UserError } from "../userError";
 import { describeApiError } from "./apiError";
 import { loadCluster } from "./client";
 import { ApiException } from "./clusterClient";
+import { find } from "./objects";
 
 /**
  * Deletes a namespace with everything in it and waits until it is gone: until then its volumes
@@ -39,13 +40,10 @@ export async function removeNamespace(
   }
 }
 
-/** Whether the cluster has this namespace. */
+/**
+ * Whether the cluster has this namespace.
+ * @throws UserError when it does not answer, or does not say
+ */
 export async function hasNamespace(context: string, namespace: string): Promise<boolean> {
-  try {
-    await loadCluster(context).core.readNamespace({ name: namespace });
-    return true;
-  } catch (error) {
-    if (error instanceof ApiException && error.code === 404) return false;
-    throw error;
-  }
+  return (await find(context, { kind: "Namespace", name: namespace })) !== undefined;
 }

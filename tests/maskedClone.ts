@@ -36,6 +36,7 @@ export function cloneInputs(cloneId: string, changes: object = {}) {
         { role: "pooler", secret: "database", key: "pooler-password" },
         { role: "bookkeeper_owner", secret: "database", key: "owner-password" },
       ],
+      storage: "1Gi",
     },
     loginRolesToDrop: "bookkeeper_app_",
     allowUnmasked: true,

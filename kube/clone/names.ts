@@ -20,6 +20,8 @@ export interface CloneRequest {
     readonly namespace: string;
     /** Which role gets the password under which key of which Secret of the target's namespace. */
     readonly passwords: readonly RolePassword[];
+    /** Size of the volumes that are made from it, e.g. 4Gi. */
+    readonly storage: string;
   };
   /** Roles with a login or a password whose name begins so are dropped; empty drops none. */
   readonly loginRolesToDrop: string;

@@ -1,3 +1,4 @@
+import { bytesOf } from "../../quantities";
 import { UserError } from "../../userError";
 import { loadCluster } from "../client";
 import { find } from "../objects";
@@ -27,6 +28,7 @@ export async function inspectSource(request: CloneRequest): Promise<CloneStorage
     );
   }
   const claim = await inspectClaim(request);
+  ensureRoom(request, claim.capacity);
   const storageClass = request.storageClass ?? claim.storageClass;
   const facts = await inspectCluster(loadCluster(context).kubeConfig, {
     namespace: request.quarantine,
@@ -42,6 +44,16 @@ export async function inspectSource(request: CloneRequest): Promise<CloneStorage
     );
   }
   return { ...claim, storageClass: facts.storageClass, snapshotClass: facts.snapshotClass };
+}
+
+/** No volume is made of a snapshot that is larger; the claim would wait for one until the time is out. */
+function ensureRoom({ source, target }: CloneRequest, capacity: string): void {
+  if (bytesOf(target.storage) >= bytesOf(capacity)) return;
+  throw new UserError(
+    `The volumes of ${target.namespace} are too small for a clone of ${source.namespace}/${source.claim}.`,
+    [`They have ${target.storage}, production's has ${capacity}.`],
+    `set storage: ${capacity} in stateful-cd:database of this stack`,
+  );
 }
 
 async function inspectClaim({ context, source: { namespace, claim: name } }: CloneRequest) {

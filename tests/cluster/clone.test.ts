@@ -383,16 +383,23 @@ describe("a clone of production", function () {
     await assertNothingLeft(inputs);
   });
 
-  it("of a claim that is not there, or of a role that production lacks, is refused with the reason", async () => {
+  it("of a claim that is not there, into volumes that are too small, or of a role that production lacks, is refused with the reason", async () => {
     const source = { namespace: production, claim: "nothing", serverImage };
     const noClaim = await createClone(cloneInputs("no-claim", { source }));
     assert.equal(
       noClaim.errors,
       "Cannot clone bookkeeper-cl-prod/nothing: preflight: There is no claim bookkeeper-cl-prod/nothing to clone.\n  Staging is made of production's data, so production comes first.\n  Nothing was made.\n  Next: pulumi up --stack prod",
     );
+    const small = cloneInputs("too-small");
+    const tooSmall = await createClone({ ...small, target: { ...small.target, storage: "900Mi" } });
+    assert.equal(
+      tooSmall.errors,
+      "Cannot clone bookkeeper-cl-prod/database: preflight: The volumes of bookkeeper-cl-staging are too small for a clone of bookkeeper-cl-prod/database.\n  They have 900Mi, production's has 1Gi.\n  Nothing was made.\n  Next: set storage: 1Gi in stateful-cd:database of this stack",
+    );
     const target = {
       namespace: staging,
       passwords: [{ role: "nobody", secret: "database", key: "owner-password" }],
+      storage: "1Gi",
     };
     const noRole = cloneInputs("no-role", { target });
     assert.match(
@@ -406,6 +413,7 @@ describe("a clone of production", function () {
     const target = {
       namespace: staging,
       passwords: [{ role: "postgres", secret: "other", key: "x" }],
+      storage: "1Gi",
     };
     const inputs = cloneInputs("no-secret", { target });
     assert.match(
