@@ -91,8 +91,9 @@ ${more}`,
     );
   });
 
-  it("of gentle pace rests as long as it works", async () => {
+  it("of gentle pace rests as long as it works, and waits for nobody's row", async () => {
     await prepare("pace: gentle\n");
+    const fills: string[] = [];
     let worked = 0;
     let rested = 0;
     const connect = async () => {
@@ -105,7 +106,10 @@ ${more}`,
         if (text.startsWith("BEGIN")) since = performance.now();
         isFilling &&= !text.startsWith("BEGIN");
         const answer = await query(text, ...rest);
-        isFilling ||= text.startsWith("UPDATE public.words t");
+        if (text.includes("UPDATE public.words t SET")) {
+          fills.push(text);
+          isFilling = true;
+        }
         if (text === "COMMIT" && isFilling) {
           worked += performance.now() - since;
           since = performance.now();
@@ -117,6 +121,7 @@ ${more}`,
     await apply({ connect });
     assert.equal(await wrong(), 0);
     assert.ok(rested > worked / 2, `${rested} ms after ${worked} ms`);
+    assert.ok(fills.length > 1 && fills.every((text) => text.includes("SKIP LOCKED")));
   });
 
   /** Starts a backfill that stands still, paused, before its first row. */
