@@ -170,6 +170,7 @@ describe("a clone of production", function () {
       { name: "session_preload_libraries", setting: "" },
       { name: "ssl", setting: "off" },
       { name: "synchronous_standby_names", setting: "" },
+      { name: "wal_init_zero", setting: "off" },
       { name: "work_mem", setting: "8MB" },
     ]);
     assert.deepEqual(
