@@ -11,9 +11,9 @@ import {
   type PulumiStack,
   temporaryStack,
 } from "../local/pulumiStack";
+import { UserError } from "../userError";
 import { median } from "./median";
 import { residentNodeBytes } from "./processMemory";
-import { UserError } from "../userError";
 
 /** What one `pulumi up` of production costs: seconds, bytes of state, megabytes of memory. */
 interface Figures {
