@@ -3,6 +3,7 @@ import { type Batch, runBatch } from "./backfillBatch";
 import { type BackfillCursor, type KeyValues, readCursors, startCursors } from "./backfillCursor";
 import { endsAhead, nextRow } from "./batchEnds";
 import { keyRanges, stripesOf } from "./keyRanges";
+import { whoHolds } from "./mend";
 import { restingFor, type RestAfter } from "./pressure";
 import { sqlState, stateOf } from "../session/databaseErrors";
 import type { MigrationRun } from "../journal/fileContext";
@@ -85,7 +86,13 @@ async function fillPart(
       }
       const waited = work.deadlines.lockSeconds;
       if (!isInTheWay(error) || Date.now() - tried > waited * 1000) {
-        const extra = isInTheWay(error) ? [`Tried for ${waited} s.`] : [];
+        // Rows that others hold are gone round: it is the table.
+        const extra = isInTheWay(error)
+          ? [
+              ...(await whoHolds(work, `SELECT FROM ${live.table.sql} LIMIT 1`)),
+              `Tried for ${waited} s.`,
+            ]
+          : [];
         throw explainSyncError(error, work, "filling the new columns", extra);
       }
       size = Math.max(1, Math.floor(size / 2));

@@ -1,20 +1,17 @@
 import { type BackfillCursor, moveCursor } from "./backfillCursor";
-import { rangeOf } from "./batchEnds";
+import { lockMilliseconds, rangeOf } from "./batchEnds";
 import type { MigrationRun } from "../journal/fileContext";
 import { sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import { setFilling } from "../sync/syncNames";
 import { fillRange } from "./untouched";
 
-/** Well below PostgreSQL's deadlock_timeout of 1 s: nobody is cancelled for the backfill's sake. */
-export const rowLockMilliseconds = 50;
-
 /**
  * A batch may be lost in a crash of the server, together with its cursor: the next run does it
  * again. What comes after the backfill waits for the disk, and all batches with it.
  */
 const settings = [
-  `SET LOCAL lock_timeout = ${rowLockMilliseconds}`,
+  `SET LOCAL lock_timeout = ${lockMilliseconds}`,
   "SET LOCAL synchronous_commit = off",
   setFilling,
 ];

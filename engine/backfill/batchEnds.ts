@@ -1,8 +1,10 @@
-import type { Client } from "pg";
+import type { Client, QueryResult } from "pg";
 import { UserError } from "../../userError";
 import type { BackfillCursor, KeyValues } from "./backfillCursor";
 import type { LiveSync } from "../sync/liveSync";
 
+/** Well below PostgreSQL's deadlock_timeout of 1 s: nobody is cancelled for the backfill's sake. */
+export const lockMilliseconds = 50;
 /** How much larger than asked for a batch may be that was looked up before that was known. */
 const mostTooLarge = 1.5;
 
@@ -26,10 +28,12 @@ export function endsAhead(client: Client, live: LiveSync): EndOfBatch {
     return { from, size, end };
   };
   return async (cursor, size) => {
-    const isKnown = ahead?.from === cursor && ahead.size <= size * mostTooLarge;
-    const { end } = isKnown && ahead !== undefined ? ahead : look(cursor, size);
+    const known = ahead?.from === cursor && ahead.size <= size * mostTooLarge ? ahead : undefined;
+    const { end } = known ?? look(cursor, size);
+    // Where it has failed it is looked up anew.
+    ahead = undefined;
     const moved = await end;
-    ahead = moved.finished ? undefined : look(moved, size);
+    if (!moved.finished) ahead = look(moved, size);
     return moved;
   };
 }
@@ -66,19 +70,30 @@ async function endOf(
   if (watermark === null) return { ...cursor, finished: true };
   const names = table.key.map(({ name }) => `t.${client.escapeIdentifier(name)}`);
   const rest = `${table.sql} t WHERE ${afterOf(client, live, cursor)}${keyRow(client, live)} <= ${literalOf(client, live, watermark)}`;
-  const { rows } = await client.query<{ upper: KeyValues }>(
+  const batch = await ask<{ upper: KeyValues }>(
+    client,
     `SELECT json_build_array(${names.map((name) => `${name}::text`).join(", ")}) AS upper
        FROM ${rest} ORDER BY ${names.join(", ")} LIMIT 1 OFFSET ${size - 1}`,
   );
-  const [batch] = rows;
   if (batch !== undefined) {
     return { ...cursor, position: batch.upper, seen: cursor.seen + size };
   }
-  const { rows: left } = await client.query<{ count: number }>(
+  const left = await ask<{ count: number }>(
+    client,
     `SELECT count(*)::float8 AS count FROM ${rest}`,
   );
-  const seen = cursor.seen + (left[0]?.count ?? 0);
+  const seen = cursor.seen + (left?.count ?? 0);
   return { ...cursor, position: watermark, seen, finished: true };
+}
+
+/** The first row of a query that waits for the table no longer than a batch would. */
+async function ask<T extends object>(client: Client, query: string): Promise<T | undefined> {
+  // One message is one transaction.
+  const results: unknown = await client.query(
+    `SET LOCAL lock_timeout = ${lockMilliseconds}; ${query}`,
+  );
+  const [, result] = results as QueryResult<T>[];
+  return result?.rows[0];
 }
 
 function keyRow(client: Client, { table }: LiveSync): string {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { rowLockMilliseconds } from "./backfillBatch";
+import { lockMilliseconds } from "./batchEnds";
 import type { KeyValues } from "./backfillCursor";
 import { fencedWrite, sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { MigrationRun } from "../journal/fileContext";
@@ -87,7 +87,7 @@ async function mendFree(
        FROM ${from} WHERE ${among(client, live, keys)} AND ${where} FOR NO KEY UPDATE OF t SKIP LOCKED`;
   const set = live.filled.map((name, index) => `${quote(name)} = free.stateful_cd_${index}`);
   const settings = [
-    `SET LOCAL lock_timeout = ${rowLockMilliseconds}`,
+    `SET LOCAL lock_timeout = ${lockMilliseconds}`,
     ...(isFilling ? [setFilling] : []),
     sessionsPath(run.session),
   ];
@@ -157,22 +157,29 @@ export function whoTakesBack({ table }: LiveSync, helpless: number): string[] {
 }
 
 async function heldRows(
-  { run, lock, migration, deadlines }: MigrationRun,
+  work: MigrationRun,
   live: LiveSync,
   keys: readonly KeyValues[],
 ): Promise<UserError> {
+  const rows = among(work.run.session.client, live, keys);
+  const query = `SELECT FROM ${live.table.sql} t WHERE ${rows} FOR NO KEY UPDATE`;
+  return new UserError(
+    `Migration ${work.migration.id} failed while filling the new columns: rows of ${live.table.shown} are held by others: ${keys.length}.`,
+    [...(await whoHolds(work, query)), `Tried for ${work.deadlines.lockSeconds} s.`],
+    "wait until the sessions named above have ended, or end them; then run the same command again",
+  );
+}
+
+/**
+ * The sessions that a query has to wait for, a line each.
+ * @param query takes locks; waits a moment for them once more, and changes nothing
+ */
+export async function whoHolds({ run, lock }: MigrationRun, query: string): Promise<string[]> {
   const { client } = run.session;
-  const details = await watchingBlockers(lock.session, run.session, async (seen) => {
+  return watchingBlockers(lock.session, run.session, async (seen) => {
     await withTransaction(client, () =>
-      client.query(
-        `SET LOCAL lock_timeout = ${lookingMilliseconds}; SELECT FROM ${live.table.sql} t WHERE ${among(client, live, keys)} FOR NO KEY UPDATE`,
-      ),
+      client.query(`SET LOCAL lock_timeout = ${lookingMilliseconds}; ${query}`),
     ).catch(() => undefined);
     return seen.blockers.map(({ description }) => `blocked by ${description}`);
   });
-  return new UserError(
-    `Migration ${migration.id} failed while filling the new columns: rows of ${live.table.shown} are held by others: ${keys.length}.`,
-    [...details, `Tried for ${deadlines.lockSeconds} s.`],
-    "wait until the sessions named above have ended, or end them; then run the same command again",
-  );
 }

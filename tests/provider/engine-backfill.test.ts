@@ -200,6 +200,24 @@ ${more}`,
     assert.equal(await wrong(), 0);
   });
 
+  it("gives up on a table that is held for ever, and goes on with one that is free again", async () => {
+    const { applied, goOn } = await startPaused({ tableLockDeadlineSeconds: 1 });
+    const holder = await database.connect();
+    const hold = () => holder.query("BEGIN; LOCK TABLE words IN ACCESS EXCLUSIVE MODE");
+    await hold();
+    await goOn();
+    assert.match(
+      await failureOf(() => applied, folder),
+      /^UserError: Migration 0002-length failed while filling the new columns: canceling statement due to lock timeout \(55P03\)\.\n {2}blocked by pid \d+, user postgres, .* query: BEGIN; LOCK TABLE words IN ACCESS EXCLUSIVE MODE\n {2}Tried for 1 s\.\n {2}Next: wait until the sessions named above/,
+    );
+    const again = apply();
+    await sleep(500);
+    await holder.query("ROLLBACK");
+    await again;
+    await holder.end();
+    assert.equal(await wrong(), 0);
+  });
+
   for (const workers of [1, 3]) {
     it(`goes on where it was killed, at every batch, with ${workers} at work`, async function () {
       this.timeout(180_000);
