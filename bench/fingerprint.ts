@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { compareData } from "../data/compare";
 import { fingerprintDatabase } from "../data/fingerprint";
+import { reportFailure } from "./reportFailure";
 
 /** Milliseconds to read a table of seven columns: counted only, fingerprinted, compared. */
 interface Figures {
@@ -75,4 +76,4 @@ async function main(): Promise<void> {
   console.log(JSON.stringify(await measure(url, Number(values.rows))));
 }
 
-void main();
+main().catch(reportFailure);

@@ -17,6 +17,7 @@ import {
 } from "../local/pulumiStack";
 import { loadRelease } from "../release";
 import { median } from "./median";
+import { reportFailure } from "./reportFailure";
 
 /** What a long history and a long list of pending migrations cost a stack. */
 interface Figures {
@@ -144,4 +145,4 @@ async function main(): Promise<void> {
   console.log(values.json ? JSON.stringify(figures) : figures);
 }
 
-void main();
+main().catch(reportFailure);

@@ -8,6 +8,7 @@ import { peersOf } from "./migrations/peers";
 import type { Bench, Row } from "./migrations/row";
 import { withServer } from "./migrations/server";
 import { ensureTools } from "./migrations/tools";
+import { reportFailure } from "./reportFailure";
 
 const groups: Readonly<Record<string, (bench: Bench) => Promise<Record<string, Row>>>> = {
   apply: measureApply,
@@ -53,8 +54,4 @@ async function main(): Promise<void> {
   process.stdout.write(`${JSON.stringify(figures, undefined, values.json ? 0 : 2)}\n`);
 }
 
-main().catch((error: unknown) => {
-  if (!(error instanceof UserError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-});
+main().catch(reportFailure);

@@ -7,7 +7,7 @@ import { environmentOf } from "../local/environment";
 import { cachePaths, cacheRoot } from "../local/paths";
 import { configure, pulumi, type PulumiResult, type PulumiStack } from "../local/pulumiStack";
 import { median } from "./median";
-import { UserError } from "../userError";
+import { reportFailure } from "./reportFailure";
 
 /** What the whole story costs, and what its users notice. Times in the unit of their names. */
 interface Figures {
@@ -37,7 +37,7 @@ interface CloneFigures {
 const repetitions = 3;
 /** Megabytes of rows that production gets before each clone. */
 const growths = [0, 900];
-/** Between two checkpoints: the log of all of it would stay in the volume, which holds twice the rows. */
+/** Between two checkpoints: the log of all rows at once has filled the volume. */
 const megabytesAtOnce = 100;
 
 async function measure(): Promise<Figures> {
@@ -147,7 +147,4 @@ async function main(): Promise<void> {
   console.log(values.json ? JSON.stringify(figures) : figures);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof UserError ? error.message : error);
-  process.exitCode = 1;
-});
+main().catch(reportFailure);

@@ -11,9 +11,9 @@ import {
   type PulumiStack,
   temporaryStack,
 } from "../local/pulumiStack";
-import { UserError } from "../userError";
 import { median } from "./median";
 import { residentNodeBytes } from "./processMemory";
+import { reportFailure } from "./reportFailure";
 
 /** What one `pulumi up` of production costs: seconds, bytes of state, megabytes of memory. */
 interface Figures {
@@ -102,7 +102,4 @@ async function main(): Promise<void> {
   else console.table(figures);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof UserError ? error.message : error);
-  process.exitCode = 1;
-});
+main().catch(reportFailure);

@@ -79,12 +79,12 @@ interface ShownRow {
 
 async function rowsWhere(
   client: Client,
-  { table, sides }: LiveSync,
+  { table, old, filled }: LiveSync,
   where: string,
 ): Promise<ShownRow[]> {
   const quote = (name: string): string => client.escapeIdentifier(name);
   const { rows } = await client.query<ShownRow>(
-    `SELECT ${keyOf(table, quote)} AS key, ${jsonOf(sides, quote)} AS shown
+    `SELECT ${keyOf(table, quote)} AS key, ${jsonOf([...old, ...filled], quote)} AS shown
        FROM ${table.sql} t WHERE ${where}
       ORDER BY ${keyColumns(table, "t", quote)} LIMIT ${shownRows + 1}`,
   );

@@ -9,7 +9,7 @@ import type { MigrationState } from "../journal/journal";
 import { advance, recordFiles, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import { planSync, trySync } from "../preparing/planSync";
-import { recordRejects } from "./rejects";
+import { listRejects } from "./rejects";
 import { resetSession } from "../session/session";
 import { together } from "../session/together";
 import { mend, whoTakesBack } from "./mend";
@@ -129,13 +129,6 @@ async function settleRows(work: MigrationRun, live: LiveSync): Promise<number> {
     work.onProgress({ event: "backfill", migration: work.migration.id, message });
   }
   return helpless;
-}
-
-async function listRejects(work: MigrationRun, live: LiveSync, mayBe: boolean): Promise<void> {
-  const count = await withJournalTransaction(work.run, () => recordRejects(work, live, mayBe));
-  if (count === 0) return;
-  const message = `rows that do not convert: ${count}, listed in stateful_cd.rejects`;
-  work.onProgress({ event: "backfill", migration: work.migration.id, message });
 }
 
 /** So that sync.yaml may be edited. */

@@ -1,7 +1,7 @@
 import { contractOf } from "./columnContract";
 import { expressionFunctions } from "./expressions";
 import type { LiveSync, SyncAudit } from "./liveSync";
-import { jsonOf, keyColumns, trustsOldSide } from "./liveSync";
+import { keyColumns, trustsOldSide } from "./liveSync";
 import { oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import { plainDefault } from "./sameValue";
 import type { ColumnSync } from "../files/syncFile";
@@ -166,12 +166,11 @@ END`;
       values: forward("t"),
       isFilling: false,
     },
-    oldValues: jsonOf(sync.old, q),
+    old: sync.old,
     rejected,
     rejects: sync.rejects,
     audits,
     suspect,
-    sides: [...sync.old, ...sync.new],
     constraints: [],
     contract: contractOf(sync, table, tag, q),
   };

@@ -40,7 +40,7 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
          ${set} FROM free WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
     mend: { from: `${table.sql} t`, where: empty, values: [value], isFilling: false },
-    oldValues: "'{}'::json",
+    old: [],
     rejected: "false",
     rejects: undefined,
     audits: [
@@ -51,7 +51,6 @@ export function fillSync(sync: FillSync, table: SyncTable, { name: q }: Quoting)
       },
     ],
     suspect: empty,
-    sides: [sync.new],
     constraints: [],
     contract: { prepare: [], release: [], archive: [] },
   };

@@ -61,8 +61,8 @@ export interface LiveSync {
   readonly fill: (range: string, skipLocked: boolean) => string;
   /** Brings a row of `t` that disagrees to what the old side says. */
   readonly mend: SyncMend;
-  /** Old columns as json, of `t`. */
-  readonly oldValues: string;
+  /** The columns that the release before writes, none where nothing is converted. */
+  readonly old: readonly string[];
   /** A condition on `t`: the row is filled as far as it can be, and that is not at all. */
   readonly rejected: string;
   /** undefined where nothing is converted. */
@@ -70,8 +70,6 @@ export interface LiveSync {
   readonly audits: readonly SyncAudit[];
   /** A condition over `mend.from`, true of each row that any of the audits is about. */
   readonly suspect: string;
-  /** The columns that tell people of a row: both sides. */
-  readonly sides: readonly string[];
   /**
    * Added NOT VALID once the rows are filled, then validated: the table quoted, the name as it is.
    * From then on no writer can make a row wrong that was right.

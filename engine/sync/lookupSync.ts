@@ -1,5 +1,5 @@
 import type { Quoting } from "./quoting";
-import { jsonOf, keyColumns, type LiveSync, trustsOldSide } from "./liveSync";
+import { keyColumns, type LiveSync, trustsOldSide } from "./liveSync";
 import { archivedName, cutName, isFilling, oldWritesOf, syncTriggerPrefix } from "./syncNames";
 import type { LookupSync } from "../files/syncFile";
 import type { SyncTable } from "./syncTable";
@@ -162,7 +162,7 @@ END`;
           WHERE (${keyColumns(table, "t", q)}) = (${keyColumns(table, "free", q)})`;
     },
     mend: { from: join, where: disagrees, values: [`r.${targetId}`], isFilling: false },
-    oldValues: jsonOf([sync.name], q),
+    old: [sync.name],
     rejected,
     rejects: sync.rejects,
     audits: [
@@ -188,7 +188,6 @@ END`;
     ],
     // The join finds both kinds of disagreement at once: there is one row of a name.
     suspect: sync.rejects === "block" ? `${disagrees} OR ${rejected}` : disagrees,
-    sides: [sync.name, sync.id],
     constraints: [
       {
         table: table.sql,
