@@ -50,6 +50,42 @@ indexes: { stock_site_id: [site_id] }
     assert.deepEqual(await audit(false), [{ id: "0002-site", repaired: 0, findings: [] }]);
   });
 
+  it("finds columns that disagree, and values that do not come back", async () => {
+    folder.write(
+      "0003-words.sql",
+      "CREATE TABLE words (id int PRIMARY KEY, word text NOT NULL); INSERT INTO words VALUES (1, 'One')",
+    );
+    folder.write("0004-lower/expand.sql", "ALTER TABLE words ADD lower text");
+    folder.write(
+      "0004-lower/sync.yaml",
+      `table: words
+old: [word]
+new: [lower]
+forward: { lower: "lower(word)" }
+reverse: { word: "CASE lower WHEN 'odd' THEN 'even' ELSE lower END" }
+`,
+    );
+    await apply();
+    const findings = async () => (await audit(false)).at(-1)?.findings;
+    await writePast("UPDATE words SET lower = 'two'");
+    assert.deepEqual(await findings(), [
+      {
+        problem: "Rows of public.words that disagree between the old and the new columns: 1",
+        rows: ['id 1: {"word":"One","lower":"two"}'],
+        way: "correct the wrong side, or npm run migrations -- audit --repair trusts the old one",
+      },
+    ]);
+    await audit(true);
+    await database.query("INSERT INTO words (id, word) VALUES (2, 'Odd')");
+    assert.deepEqual(await findings(), [
+      {
+        problem: "Rows of public.words that hold new values that do not come back from word: 1",
+        rows: ['id 2: {"word":"Odd","lower":"odd"}'],
+        way: "correct these rows' lower",
+      },
+    ]);
+  });
+
   it("finds what was written past the triggers, and sets it right by the old column when told to", async () => {
     await writePast(
       "UPDATE stock SET site = 'South' WHERE id IN (2, 4); UPDATE stock SET site_id = 77 WHERE id = 6; UPDATE stock SET site_id = NULL WHERE id = 8",

@@ -283,7 +283,7 @@ describe("both releases writing at once", () => {
     }
   });
 
-  it("lists a location that does not parse, and stops before it is verified", async () => {
+  it("lists a location that does not parse, and stops until it is corrected", async () => {
     await database.query("INSERT INTO warehouses (location) VALUES ('Boston , GA'), (' , MA')");
     await assert.rejects(apply(), {
       message: [
@@ -292,6 +292,11 @@ describe("both releases writing at once", () => {
         "Next: correct these rows, or allow NULL with rejects: allow-null in sync.yaml; then run the same command again",
       ].join("\n  "),
     });
+    const listed = () => database.query("SELECT key, old_values FROM stateful_cd.rejects");
+    assert.deepEqual(await listed(), [{ key: ["2"], old_values: { location: " , MA" } }]);
+    await database.query("UPDATE warehouses SET location = 'Salem , MA' WHERE id = 2");
+    await apply();
+    assert.deepEqual(await listed(), []);
   });
 
   describe("with a rename", () => {
