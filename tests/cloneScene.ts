@@ -242,3 +242,51 @@ export async function orphansInStorage(): Promise<string[]> {
   );
   return readdirSync(folder).filter((name) => !known.includes(name));
 }
+
+/** What production has: roles, rows, a slot and a subscription, and what must not get to staging. */
+export async function fillProduction(): Promise<void> {
+  const server = serverAt(production, "database");
+  await ask(server, "select pg_create_logical_replication_slot('kept', 'pgoutput')");
+  await ask(
+    server,
+    `create role bookkeeper_owner login password 'old';
+     create role bookkeeper_app;
+     create role bookkeeper_app_0_9_0 nologin password 'old' in role bookkeeper_app;
+     create role bookkeeper_app_1_0_0 login password 'old' in role bookkeeper_app;
+     create role "a ""strange"" person" login superuser password 'old';
+     create table goods as select i as id, md5(i::text) as name from generate_series(1, 50000) i;
+     create subscription following connection 'host=production.example password=secret'
+       publication everything with (connect = false)`,
+  );
+  await plantSecrets();
+}
+
+/** What of production must not get to staging: in settings, and in a database that lets nobody in. */
+async function plantSecrets(): Promise<void> {
+  const server = serverAt(production, "database");
+  for (const setting of [
+    "archive_mode = on",
+    "archive_command = 'touch /tmp/the-archive-of-production'",
+    "synchronous_standby_names = 'nobody'",
+    "cluster_name = 'production'",
+    "port = 5433",
+    "work_mem = '8MB'",
+  ]) {
+    await ask(server, `alter system set ${setting}`);
+  }
+  await ask(server, "create database closed");
+  for (const database of ["postgres", "closed"]) {
+    await ask(
+      serverIn(production, "database", database),
+      `create foreign data wrapper nothing;
+       create server elsewhere foreign data wrapper nothing options (host 'production.example');
+       create user mapping for public server elsewhere options (password 'production');
+       create user mapping for bookkeeper_app_1_0_0 server elsewhere options (password 'production')`,
+    );
+  }
+  await ask(server, "alter database closed allow_connections false");
+}
+
+/** The superuser in one of a server's databases. */
+export const serverIn = (namespace: string, app: string, database: string) =>
+  serverAt(namespace, app, "postgres", "superuser-password", database);

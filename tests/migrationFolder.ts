@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -47,4 +48,15 @@ export async function failureOf(action: () => unknown, folder?: TestFolder): Pro
     return folder === undefined ? message : message.replaceAll(folder.path, "migrations");
   }
   throw new Error("the action was expected to fail");
+}
+
+/** The lines about the one mistake that keeps a folder from being loaded. */
+export async function mistakeOf(load: () => unknown, folder: TestFolder): Promise<string[]> {
+  const lines = (await failureOf(load, folder)).split("\n  ");
+  assert.equal(
+    lines[0],
+    "UserError: The migrations in migrations have a mistake; nothing was run.",
+  );
+  assert.equal(lines.at(-1), "Next: correct the files named above");
+  return lines.slice(1, -1);
 }
