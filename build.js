@@ -47,6 +47,8 @@ function ensureBuilt() {
   const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
   if (!existsSync(compiler)) throw userError("The program is not built.\n  Next: npm ci");
   const sources = hashSources();
+  // A build that fails has written some of its files: what was built before is no longer there.
+  rmSync(stampFile, { force: true });
   const result = spawnSync(process.execPath, [compiler, "-p", root], { encoding: "utf8" });
   if (result.status !== 0) {
     throw userError(
