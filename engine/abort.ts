@@ -86,7 +86,7 @@ async function takeBack(work: MigrationRun, { journal, state }: Standing): Promi
       work,
       "taking back what expand.sql has made",
       [...locks, ...remains.statements, path, ...derived, back],
-      () => together(ending, () => forgetWork(run, id)),
+      () => together(run.session.client, ending, () => forgetWork(run, id)),
     );
   } catch (error) {
     throw await givenUp(work, error, state, applied?.reason ?? null);

@@ -1,8 +1,8 @@
 import path from "node:path";
-import * as z from "zod";
 import { errorText, UserError } from "../userError";
 import { chainDigest, type Digest } from "./files/digest";
 import type { Migration } from "./files/migration";
+import { shapes } from "./files/lateShapes";
 import { throughMigration } from "./files/migrationFolder";
 import { readTextIfThere } from "./files/readText";
 
@@ -16,11 +16,6 @@ export interface Baseline {
   /** The chain digest of the unit: the checkpoint of what was there when it was written. */
   readonly digest: Digest;
 }
-
-const shape = z.strictObject({
-  through: z.string().min(1),
-  digest: z.templateLiteral(["sha256:", z.string().regex(/^[0-9a-f]{64}$/)]),
-});
 
 export const baselineFile = "baseline.json";
 
@@ -40,7 +35,7 @@ export function loadBaseline(folder: string): Baseline | undefined {
   } catch (error) {
     throw refuse([errorText(error)]);
   }
-  const result = shape.safeParse(content);
+  const result = shapes().baselineShape.safeParse(content);
   if (result.success) return result.data;
   throw refuse(
     result.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`),

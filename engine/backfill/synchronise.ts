@@ -66,6 +66,7 @@ async function install(
     [`LOCK TABLE ${tables} IN SHARE ROW EXCLUSIVE MODE`, ...live.uninstall, ...live.install],
     () =>
       together(
+        run.session.client,
         () => ensureCallable(run.session.client, work, live),
         () => recordFiles(run, migration.id, files),
         () => dropCursors(run, migration.id),

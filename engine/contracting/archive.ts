@@ -66,7 +66,7 @@ export async function recordArchives(
     );
   };
   const columns = sync === undefined ? [] : oldColumnsOf(sync);
-  await together(...columns.map((column) => () => record(column)));
+  await together(run.session.client, ...columns.map((column) => () => record(column)));
 }
 
 /** The columns that have been kept for long enough. */

@@ -27,6 +27,7 @@ export async function endingOf(
     onProgress({ event: "statement", migration: migration.id, message });
     try {
       await together(
+        client,
         () => client.query("SAVEPOINT before_statement"),
         () => client.query(statement.text),
       );
@@ -40,6 +41,7 @@ export async function endingOf(
   };
   return () =>
     together(
+      client,
       () => setSearchPath(facts.searchPath),
       ...statements.map((statement) => () => send(statement)),
       () => setSearchPath("pg_catalog, pg_temp"),

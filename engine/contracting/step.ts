@@ -99,6 +99,7 @@ async function end(
         ];
   await inShortLocks(work, "ending the old shape", before, () =>
     together(
+      client,
       ending,
       ...(live?.contract.archive ?? []).map((rename) => () => client.query(rename)),
       ...(live === undefined ? [] : [() => recordArchives(run, migration, live)]),

@@ -32,6 +32,7 @@ export async function renameBack(work: MigrationRun): Promise<void> {
   const ending = await endingOf(work, file);
   await inShortLocks(work, "giving the old columns their names again", renames, () =>
     together(
+      client,
       ending,
       () => dropCursors(run, migration.id),
       () => advance(run, migration.id, "done", "undoing"),

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** A sha256 as it is stored and shown: `sha256:` and 64 hexadecimal digits. */
 export type Digest = `sha256:${string}`;
 
 export function digestOf(text: string): Digest {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return `sha256:${hash("sha256", text, "hex")}`;
 }
 
 /** A checkout on Windows must not look like an edit: line ends are part of no checksum. */

@@ -119,21 +119,15 @@ function readEntry(
   }
   const files = isFolder
     ? readPhased(folder, id, mistakes)
-    : readAll([fileIn(folder, entry.name, "expand")], mistakes);
+    : readAll([{ shownPath: shown, path: entry.name, phase: "expand" }], mistakes);
   if (files.length === 0) return undefined;
   return { ...name, kind: isFolder ? "phased" : "plain", files, digest: digestOfFiles(files) };
 }
 
-interface FileToRead {
-  fullPath: string;
-  shownPath: string;
-  path: string;
-  phase: Phase;
-}
+type FileToRead = Pick<MigrationFile, "shownPath" | "path" | "phase">;
 
 function fileIn(folder: string, relative: string, phase: Phase): FileToRead {
-  const shownPath = path.join(folder, relative);
-  return { fullPath: shownPath, shownPath, path: relative, phase };
+  return { shownPath: path.join(folder, relative), path: relative, phase };
 }
 
 function readPhased(folder: string, id: string, mistakes: FolderMistake[]): MigrationFile[] {

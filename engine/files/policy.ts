@@ -1,26 +1,19 @@
 import path from "node:path";
-import * as z from "zod";
+import type * as z from "zod";
 import { UserError } from "../../userError";
 import { readYaml } from "../../yamlShape";
 import { excerpt } from "../sql/sourceText";
+import { shapes } from "./lateShapes";
 import { readTextIfThere } from "./readText";
+import type { policyShape } from "./shapes";
 
 export const policyFile = "policy.yaml";
 
-/** What migrations/policy.yaml allows; without the file, its defaults hold. */
-const shape = z.preprocess(
-  // An empty file is as good as none.
-  (content) => content ?? {},
-  z.strictObject({
-    /**
-     * A migration whose number is below one that is applied already: refused, or applied where its
-     * objects are disjoint from those of all that were applied after it.
-     */
-    lateFiles: z.enum(["refuse", "disjoint"]).default("refuse"),
-  }),
-);
+/** What migrations/policy.yaml allows. */
+export type Policy = z.output<typeof policyShape>;
 
-export type Policy = z.output<typeof shape>;
+/** Without the file, or a key of it. */
+export const defaultPolicy = { lateFiles: "refuse" } as const;
 
 /**
  * Reads the policy of a migrations folder.
@@ -28,8 +21,9 @@ export type Policy = z.output<typeof shape>;
  */
 export function readPolicy(folder: string): Policy {
   const shownPath = path.join(folder, policyFile);
-  const text = readTextIfThere(shownPath) ?? "";
-  const { value, mistakes } = readYaml(text, () => shape);
+  const text = readTextIfThere(shownPath);
+  if (text === undefined) return defaultPolicy;
+  const { value, mistakes } = readYaml(text, () => shapes().policyShape);
   if (value) return value;
   throw new UserError(
     `${shownPath} is not a policy.`,

@@ -2,15 +2,24 @@ import { readFileSync } from "node:fs";
 import { UserError } from "../../userError";
 
 /**
- * Synchronous, as all reading of a migrations folder: two hundred small files take 8 ms so, and 60
+ * Synchronous, as all reading of a migrations folder: two hundred small files take 3 ms so, and 60
  * through the thread pool.
  * @throws UserError where the file cannot be read
  */
-export function readBytes(fullPath: string, shownPath: string): Buffer {
+export function readText(file: string): string {
   try {
-    return readFileSync(fullPath);
+    return readFileSync(file, "utf8");
   } catch (error) {
-    throw unreadable(shownPath, error);
+    throw unreadable(file, error);
+  }
+}
+
+/** @throws UserError where the file cannot be read */
+export function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw unreadable(file, error);
   }
 }
 

@@ -33,7 +33,7 @@ export function readRepeatables(folder: string): Repeatable[] {
     }
     const relative = `${repeatableFolder}/${entry.name}`;
     const phase = "repeatable";
-    const file = { fullPath: shownPath, shownPath, path: relative, phase } as const;
+    const file = { shownPath, path: relative, phase } as const;
     const read = readMigrationFile(file, mistakes);
     if (read !== undefined) files.push({ ...read, phase });
   }

@@ -3,6 +3,7 @@ import { UserError } from "../../userError";
 import type { MigrationState } from "./journal";
 import type { NewRelations } from "../sql/newRelations";
 import type { Migration, MigrationFile, Phase } from "../files/migration";
+import { sqlState, stateOf } from "../session/databaseErrors";
 import { runnersRole, type Session } from "../session/session";
 import { together } from "../session/together";
 import { withTransaction } from "../session/transaction";
@@ -25,10 +26,10 @@ export interface StepKey {
 }
 
 /**
- * Holds the journal's one row until the transaction ends, so that no epoch can be raised between
+ * SQL: holds the journal's one row until the transaction ends, so that no epoch can be raised between
  * the comparison and the write. $1 is always the run's epoch.
  */
-const fence = "WITH fence AS (SELECT FROM stateful_cd.journal WHERE epoch = $1 FOR SHARE)";
+const fence = "fence AS (SELECT FROM stateful_cd.journal WHERE epoch = $1 FOR SHARE)";
 
 /**
  * What every journal write inside a migration's own session needs: the file may have changed role
@@ -65,10 +66,11 @@ export function sessionsPath({ client, facts }: Session): string {
 
 /** Lets `write` add journal rows at the end of a file's own transaction. */
 export async function asRunner(run: Run, write: () => Promise<void>): Promise<void> {
-  await together(() => run.session.client.query(asRunnerSql(run.session)), write);
+  const { client } = run.session;
+  await together(client, () => client.query(asRunnerSql(run.session)), write);
 }
 
-/** pending -> `state` in one row: for a file that is one transaction from begin to end. */
+/** pending -> `state` in one step: for a file that is one transaction from begin to end. */
 export async function recordWhole(
   run: Run,
   migration: Migration,
@@ -78,16 +80,19 @@ export async function recordWhole(
 ): Promise<void> {
   await expectOne(
     run,
-    `${fence}, m AS (
+    `INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement, alone,
+                                    state, epoch, started_at, finished_at)
+     SELECT id, $7, 1, $10, false, 'done', $1, now(), clock_timestamp() FROM m`,
+    [migration.id, migration.number, migration.kind, state, ...columnsOf(file), last],
+    {
+      name: "record whole",
+      before: `m AS (
        INSERT INTO stateful_cd.migrations (id, number, kind, state, epoch, started_at)
        SELECT $2, $3, $4, $5, $1, now() FROM fence RETURNING id),
      f AS (
        INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
-       SELECT id, $6, $7, $8, $9 FROM m)
-     INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement, alone,
-                                    state, epoch, started_at, finished_at)
-     SELECT id, $7, 1, $10, false, 'done', $1, now(), clock_timestamp() FROM m`,
-    [migration.id, migration.number, migration.kind, state, ...columnsOf(file), last],
+       SELECT id, $6, $7, $8, $9 FROM m)`,
+    },
   );
 }
 
@@ -99,15 +104,17 @@ export async function recordBegin(
 ): Promise<void> {
   await expectOne(
     run,
-    `${fence}, m AS (
-       INSERT INTO stateful_cd.migrations AS m (id, number, kind, state, epoch)
-       SELECT $2, $3, $4, 'expanding', $1 FROM fence
-       ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, changed_at = clock_timestamp()
-       WHERE m.state = 'expanding' RETURNING id)
-     INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
+    `INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
      SELECT id, $5, $6, $7, $8 FROM m
      ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
     [migration.id, migration.number, migration.kind, ...columnsOf(file)],
+    {
+      before: `m AS (
+       INSERT INTO stateful_cd.migrations AS m (id, number, kind, state, epoch)
+       SELECT $2, $3, $4, 'expanding', $1 FROM fence
+       ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, changed_at = clock_timestamp()
+       WHERE m.state = 'expanding' RETURNING id)`,
+    },
   );
 }
 
@@ -121,7 +128,7 @@ export async function advance(
 ): Promise<void> {
   await expectOne(
     run,
-    `${fence} UPDATE stateful_cd.migrations
+    `UPDATE stateful_cd.migrations
         SET state = $4, reason = $5, epoch = $1, changed_at = clock_timestamp()
        FROM fence WHERE id = $2 AND state = $3`,
     [migration, from, to, reason],
@@ -133,6 +140,7 @@ export async function forgetWork(run: Run, migration: string): Promise<void> {
   const { client } = run.session;
   const tables = ["backfills", "rejects", "quiet", "archives", "steps", "files"];
   await together(
+    client,
     () => advance(run, migration, "aborting", "aborted"),
     ...tables.map((table) => {
       const forget = `DELETE FROM stateful_cd.${table} WHERE migration = $1`;
@@ -145,7 +153,7 @@ export async function forgetWork(run: Run, migration: string): Promise<void> {
 export async function forgetAborted(run: Run, migration: string): Promise<void> {
   await expectOne(
     run,
-    `${fence} DELETE FROM stateful_cd.migrations USING fence WHERE id = $2 AND state = 'aborted'`,
+    `DELETE FROM stateful_cd.migrations USING fence WHERE id = $2 AND state = 'aborted'`,
     [migration],
   );
 }
@@ -159,12 +167,12 @@ export async function recordFiles(
   const record = (file: MigrationFile): Promise<void> =>
     expectOne(
       run,
-      `${fence} INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
+      `INSERT INTO stateful_cd.files (migration, path, phase, digest, content)
          SELECT $2, $3, $4, $5, $6 FROM fence
          ON CONFLICT (migration, path) DO UPDATE SET digest = excluded.digest, content = excluded.content`,
       [migration, ...columnsOf(file)],
     );
-  await together(...files.map((file) => () => record(file)));
+  await together(run.session.client, ...files.map((file) => () => record(file)));
 }
 
 /** The schema as this run leaves it, in place of what an earlier run left. */
@@ -175,7 +183,7 @@ export async function recordFacts(
 ): Promise<void> {
   await expectOne(
     run,
-    `${fence} INSERT INTO stateful_cd.recorded_schema (fingerprint, facts, epoch)
+    `INSERT INTO stateful_cd.recorded_schema (fingerprint, facts, epoch)
        SELECT $2, $3, $1 FROM fence
        ON CONFLICT (only_row) DO UPDATE
          SET fingerprint = excluded.fingerprint, facts = excluded.facts, epoch = excluded.epoch`,
@@ -187,7 +195,7 @@ export async function recordFacts(
 export async function startStep(run: Run, step: StepKey): Promise<void> {
   await expectOne(
     run,
-    `${fence} INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
+    `INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
                                              alone, state, epoch)
        SELECT $2, $3, $4, $5, $6, 'running', $1 FROM fence
        ON CONFLICT (migration, phase, first_statement) DO UPDATE SET epoch = excluded.epoch
@@ -199,7 +207,7 @@ export async function startStep(run: Run, step: StepKey): Promise<void> {
 export async function finishStep(run: Run, step: StepKey): Promise<void> {
   await expectOne(
     run,
-    `${fence} INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
+    `INSERT INTO stateful_cd.steps (migration, phase, first_statement, last_statement,
                                              alone, state, epoch, started_at, finished_at)
        SELECT $2, $3, $4, $5, $6, 'done', $1, now(), clock_timestamp() FROM fence
        ON CONFLICT (migration, phase, first_statement)
@@ -213,28 +221,62 @@ export async function finishStep(run: Run, step: StepKey): Promise<void> {
 export async function forgetStep(run: Run, step: StepKey): Promise<void> {
   await expectOne(
     run,
-    `${fence} DELETE FROM stateful_cd.steps USING fence
+    `DELETE FROM stateful_cd.steps USING fence
       WHERE migration = $2 AND phase = $3 AND first_statement = $4 AND state = 'running'`,
     [step.migration, step.phase, step.first],
   );
 }
 
-/** Any other write of exactly one row that starts from `fence`, whose first value is the epoch. */
-export function fencedWrite(run: Run, sql: string, values: unknown[]): Promise<void> {
-  return expectOne(run, `${fence} ${sql}`, values);
+/**
+ * Any other write of exactly one row.
+ * @param write INSERT, UPDATE or DELETE whose rows come FROM fence, without RETURNING; $1 is the epoch,
+ *   `values` begin at $2
+ */
+export function fencedWrite(run: Run, write: string, values: unknown[]): Promise<void> {
+  return expectOne(run, write, values);
 }
 
 function columnsOf(file: MigrationFile): [string, string, string, string] {
   return [file.path, file.phase, file.digest, file.text];
 }
 
-async function expectOne(run: Run, sql: string, values: unknown[]): Promise<void> {
-  const { client } = run.session;
-  const { rowCount } = await client.query(sql, [run.epoch, ...values]);
-  if (rowCount !== 1) throw await outrun(client, run);
+/** More of a fenced write. */
+interface Further {
+  /** Parts of WITH, between the fence and the write. */
+  readonly before?: string;
+  /** The server plans a write of this name once a session. */
+  readonly name?: string;
+}
+
+/**
+ * What does not write one row fails on the server, and its transaction with it: so whatever is sent
+ * behind it, COMMIT included, is in vain. A cast is all that can fail there without a function.
+ */
+async function expectOne(
+  run: Run,
+  write: string,
+  values: unknown[],
+  { before, name }: Further = {},
+): Promise<void> {
+  const { client, generation } = run.session;
+  const parts = [
+    fence,
+    ...(before === undefined ? [] : [before]),
+    `written AS (${write} RETURNING true)`,
+  ];
+  const text = `WITH ${parts.join(", ")}
+    SELECT (CASE count(*) WHEN 1 THEN '1' ELSE 'another run has taken over' END)::integer FROM written`;
+  const prepared = name === undefined ? {} : { name: `${name}, ${generation}` };
+  try {
+    await client.query({ text, values: [run.epoch, ...values], ...prepared });
+  } catch (error) {
+    throw stateOf(error) === sqlState.wrongText ? await outrun(client, run) : error;
+  }
 }
 
 async function outrun(client: Client, run: Run): Promise<UserError> {
+  // Nothing more can be asked in the transaction that has failed.
+  await client.query("ROLLBACK");
   const { rows } = await client.query<{ epoch: string }>(
     "SELECT epoch::text FROM stateful_cd.journal",
   );

@@ -32,13 +32,15 @@ export async function ensureNotKept(
     journal?.migrations.get(id)?.state ?? "pending";
   const lines: string[] = [];
   const holders: string[] = [];
-  for (const migration of pending) {
-    const before = migrations.slice(0, migrations.indexOf(migration));
-    const open = before.filter((one) => stateOf(one) !== "done").flatMap(keptBy);
-    for (const [by, ...found] of await changesOf(migration, open)) {
+  const toRun = new Set(pending);
+  const open: Kept[] = [];
+  for (const migration of migrations) {
+    const changes = toRun.has(migration) ? await changesOf(migration, open) : [];
+    for (const [by, ...found] of changes) {
       holders.push(by);
       lines.push(...found);
     }
+    if (stateOf(migration) !== "done") open.push(...keptBy(migration));
   }
   const [first] = holders;
   if (first === undefined) return;

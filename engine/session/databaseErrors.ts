@@ -20,6 +20,8 @@ export const sqlState = {
   undefinedFunction: "42883",
   /** of a parameter: a role that does not exist, too */
   wrongValue: "22023",
+  /** no number, no date: a text that cannot be cast */
+  wrongText: "22P02",
   diskFull: "53100",
   /** a view that cannot be replaced: a column removed, renamed, of another type */
   viewRefused: "42P16",

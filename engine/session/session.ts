@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { UserError } from "../../userError";
 import { explainConnectFailure } from "./connectFailure";
 import { explainConnectionError } from "./databaseErrors";
+import { together } from "./together";
 
 /** Gives a fresh connected session, one with `pipeline: true`; the caller decides how. The engine ends it. */
 export type Connect = () => Promise<Client>;
@@ -34,6 +35,8 @@ export interface Session {
   isReset: boolean;
   /** Whether schema changes may run what people have written without a call of it, when last reset. */
   hasHiddenCalls: boolean;
+  /** Rises whenever the server forgets what was prepared. */
+  generation: number;
 }
 
 const oldestServer = 140000;
@@ -58,7 +61,7 @@ export async function withSession<T>(
     throw explainConnectFailure(error);
   }
   const unread = { client, facts: undefined, lost: false };
-  const session = { ...unread, isReset: false, hasHiddenCalls: true };
+  const session = { ...unread, isReset: false, hasHiddenCalls: true, generation: 0 };
   const lose = (): void => {
     session.lost = true;
   };
@@ -155,11 +158,17 @@ export async function resetSession(session: Session): Promise<void> {
   // What follows may change it.
   session.isReset = false;
   if (isReset) return;
-  await client.query("DISCARD ALL");
-  const { rows } = await client.query<{ hidden: boolean }>(
-    `${sessionSettings(client, facts)}, ${hiddenCalls} AS hidden`,
+  session.generation++;
+  session.hasHiddenCalls = true;
+  const settings = `${sessionSettings(client, facts)}, ${hiddenCalls} AS hidden`;
+  await together(
+    client,
+    () => client.query("DISCARD ALL"),
+    async () => {
+      const { rows } = await client.query<{ hidden: boolean }>(settings);
+      session.hasHiddenCalls = rows[0]?.hidden !== false;
+    },
   );
-  session.hasHiddenCalls = rows[0]?.hidden !== false;
 }
 
 /** SQL: whether a schema change may call functions that it does not name. Built-in ones set nothing. */

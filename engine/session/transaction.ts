@@ -1,21 +1,27 @@
 import type { Client } from "pg";
+import { together } from "./together";
 
-/** Runs `work` between BEGIN and COMMIT; rolls back when it throws. */
+/**
+ * Runs `work` between BEGIN and COMMIT; rolls back when it throws.
+ * @param last more work, whose queries are sent together with COMMIT: behind a failure PostgreSQL makes
+ *   a ROLLBACK of it, so what must not be committed has to fail there, and not here
+ */
 export async function withTransaction<T>(
   client: Client,
   work: () => Promise<T>,
   begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+  last: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
-  let result: T;
   try {
+    // Its answer is awaited: behind a BEGIN that fails, whatever follows would be a transaction of its own.
     await client.query(begin);
-    result = await work();
+    const result = await work();
+    await together(client, last, () => client.query("COMMIT"));
+    return result;
   } catch (error) {
     await rollback(client);
     throw error;
   }
-  await client.query("COMMIT");
-  return result;
 }
 
 /** For everything that must not write: one snapshot for all of `work`. */

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import type { Node } from "libpg-query";
 import { offsetOfCharacter } from "./sourceText";
 import { inTransaction, standingOf, type Standing } from "./statement";
@@ -48,8 +49,9 @@ const emptyTree: Node = { A_Star: {} };
 let loading: Promise<Parser> | undefined;
 
 /**
- * The parser is WebAssembly: 80 ms to load, which a run with nothing to do need not spend. It compiles
- * on threads of its own, 400 ms of another core: who knows that it will be needed starts it early.
+ * The parser is WebAssembly: 20 ms to load, which a run with nothing to do need not spend. V8 would
+ * then make the best of what runs often, 170 ms of another core that the server may be on: more than a
+ * thousand files are parsed in.
  */
 export async function loadParser(): Promise<Parser> {
   loading ??= importParser();
@@ -57,6 +59,7 @@ export async function loadParser(): Promise<Parser> {
 }
 
 async function importParser(): Promise<Parser> {
+  setFlagsFromString("--liftoff-only");
   const { loadModule, parseSync, scanSync } = await import("libpg-query");
   await loadModule();
   return { parse: parseSync, scan: scanSync };

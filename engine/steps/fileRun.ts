@@ -76,6 +76,7 @@ export async function applyFile(
     const isLast = segments.length === 1;
     const record = (): Promise<void> =>
       together(
+        client,
         () => finishStep(run, keyOf(context, segment)),
         ...(isLast ? [() => advance(run, migration.id, "expanding", goal)] : []),
       );

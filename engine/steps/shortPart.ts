@@ -20,7 +20,10 @@ export interface Parts {
   readonly blockedBy: string[];
 }
 
-/** Statements and a journal row in one transaction, tried until the locks are free. */
+/**
+ * Statements and a journal row in one transaction, tried until the locks are free.
+ * @param record fenced writes only: COMMIT is sent behind them, and does not wait for their answers
+ */
 export async function runShort(
   { context, rewrite, where, blockedBy }: Parts,
   done: number,
@@ -41,11 +44,12 @@ export async function runShort(
         client,
         async () => {
           if (takesFirst) await locks.take(needs);
-          await together(...statements.map((text) => () => client.query(text)), () =>
-            asRunner(run, record),
-          );
         },
         `${begin}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
+        () =>
+          together(client, ...statements.map((text) => () => client.query(text)), () =>
+            asRunner(run, record),
+          ),
       ),
     causeOf: (failure) => failure,
     giveUp: (failure, extra) => {

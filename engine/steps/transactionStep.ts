@@ -30,6 +30,7 @@ const rowKinds = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt",
  * Runs a segment as one transaction with its journal row, again and again while others hold its
  * table locks.
  * @param classes what its statements will do
+ * @param record fenced writes only: COMMIT is sent behind them, and does not wait for their answers
  * @throws StatementFailure, or StillBlocked when it could not even begin
  */
 export async function runTransaction(
@@ -114,13 +115,18 @@ async function runOnce(
           if (tables !== undefined) await locks.take(tables);
           if (statement !== last) await client.query(statement.text);
         }
-        // Its locks are felt from here on: the journal's row does not wait for its answer.
-        await together(async () => {
-          if (last !== undefined) await client.query(last.text);
-          current = undefined;
-        }, record);
       },
       `${begin}; ${settings}`,
+      // Its locks are felt from here on: neither the journal's row nor COMMIT waits for its answer.
+      () =>
+        together(
+          client,
+          async () => {
+            if (last !== undefined) await client.query(last.text);
+            current = undefined;
+          },
+          record,
+        ),
     );
   } catch (error) {
     throw new StatementFailure(error, current, []);

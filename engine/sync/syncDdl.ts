@@ -35,7 +35,8 @@ export async function inShortLocks(
       attempt: (locks, takesFirst) =>
         withJournalTransaction(run, async () => {
           if (takesFirst) await locks.take(needs);
-          await together(...statements.map((text) => () => client.query(text)), record);
+          const sent = statements.map((text) => () => client.query(text));
+          await together(client, ...sent, record);
         }, [locks.settings]),
       causeOf: (failure) => failure,
       giveUp: (failure, extra) => stillBlocked(explainSyncError(failure, work, doing, extra)),
