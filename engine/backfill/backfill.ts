@@ -14,8 +14,11 @@ import { inShortLocks } from "../sync/syncDdl";
 import { explainSyncError } from "../sync/syncError";
 
 const firstBatch = 2_000;
-/** What a writer may have to wait for a row, or a rename for its warehouse. */
-const batchMilliseconds = { steady: 25, gentle: 15 } as const;
+/**
+ * What a writer may have to wait for a row, or a rename for its warehouse; and, where there are few
+ * processors, for one of them.
+ */
+const batchMilliseconds = 10;
 const mostRows = 50_000;
 const retryMilliseconds = 100;
 const tellEachMilliseconds = 1_000;
@@ -100,7 +103,7 @@ async function fillPart(
       continue;
     }
     tried = Date.now();
-    const factor = Math.min(4, Math.max(0.5, batchMilliseconds[live.pace] / Math.max(1, longest)));
+    const factor = Math.min(4, Math.max(0.5, batchMilliseconds / Math.max(1, longest)));
     size = Math.round(Math.min(mostRows, Math.max(1, size * factor)));
     tell(cursor);
     if (!cursor.finished && (await rest(tried - started))) size = Math.max(1, size >> 1);

@@ -1,9 +1,10 @@
 import { type BackfillCursor, moveCursor } from "./backfillCursor";
 import { lockMilliseconds, rangeOf } from "./batchEnds";
 import type { MigrationRun } from "../journal/fileContext";
-import { sessionsPath, withJournalTransaction } from "../journal/journalWriter";
+import { journalBegin, sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
 import { setFilling } from "../sync/syncNames";
+import { inOnePacket } from "../session/transaction";
 import { fillRange } from "./untouched";
 
 /**
@@ -43,14 +44,20 @@ export async function runBatch(
   let longest = 0;
   for (let stripe = 1; stripe <= stripes; stripe++) {
     const started = Date.now();
-    await withJournalTransaction(run, async () => {
-      if (range !== undefined) {
-        // By where a row lies, whatever its key is made of: each stripe has some of every page.
-        const part = stripe === stripes ? "" : ` AND abs(hashtid(t.ctid) % ${stripes}) = ${stripe}`;
-        await fillRange(client, live, `${range}${part}`, skipLocked);
-      }
-      await moveCursor(run, migration.id, stripe === stripes ? end : cursor);
-    }, [...settings, sessionsPath(run.session)]);
+    // By where a row lies, whatever its key is made of: each stripe has some of every page.
+    const part = stripe === stripes ? "" : ` AND abs(hashtid(t.ctid) % ${stripes}) = ${stripe}`;
+    const fill = async (): Promise<void> => {
+      if (range !== undefined) await fillRange(client, live, `${range}${part}`, skipLocked);
+    };
+    const move = () => moveCursor(run, migration.id, stripe === stripes ? end : cursor);
+    const all = [...settings, sessionsPath(run.session)];
+    if (live.table.updateTriggers.length > 0) {
+      // What triggers of the application do to a row is looked at before it is kept.
+      await withJournalTransaction(run, fill, all, move);
+    } else {
+      // A row that is filled without its cursor is met again, and left as it is.
+      await inOnePacket(client, journalBegin(run, all), fill, move);
+    }
     longest = Math.max(longest, Date.now() - started);
   }
   return longest;

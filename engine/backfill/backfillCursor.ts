@@ -67,6 +67,7 @@ export async function moveCursor(
             finished_at = CASE WHEN $6 THEN clock_timestamp() END
        FROM fence WHERE migration = $2 AND part = $3`,
     [migration, part, jsonOf(position), seen, finished],
+    { name: "move cursor" },
   );
 }
 

@@ -42,18 +42,21 @@ function asRunnerSql(session: Session): string {
 /**
  * A short transaction for journal rows, and rows that belong to them.
  * @param settings more of SET LOCAL, sent with BEGIN
+ * @param last as withTransaction has it; a fenced write fails where it must
  */
 export function withJournalTransaction<T>(
   run: Run,
   work: () => Promise<T>,
   settings: readonly string[] = [],
+  last?: () => Promise<void>,
 ): Promise<T> {
+  return withTransaction(run.session.client, work, journalBegin(run, settings), last);
+}
+
+/** SQL that begins a transaction for journal rows. */
+export function journalBegin(run: Run, settings: readonly string[]): string {
   const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-  return withTransaction(
-    run.session.client,
-    work,
-    [begin, asRunnerSql(run.session), ...settings].join("; "),
-  );
+  return [begin, asRunnerSql(run.session), ...settings].join("; ");
 }
 
 /**
@@ -232,8 +235,13 @@ export async function forgetStep(run: Run, step: StepKey): Promise<void> {
  * @param write INSERT, UPDATE or DELETE whose rows come FROM fence, without RETURNING; $1 is the epoch,
  *   `values` begin at $2
  */
-export function fencedWrite(run: Run, write: string, values: unknown[]): Promise<void> {
-  return expectOne(run, write, values);
+export function fencedWrite(
+  run: Run,
+  write: string,
+  values: unknown[],
+  further: Pick<Further, "name"> = {},
+): Promise<void> {
+  return expectOne(run, write, values, further);
 }
 
 function columnsOf(file: MigrationFile): [string, string, string, string] {

@@ -24,6 +24,28 @@ export async function withTransaction<T>(
   }
 }
 
+/**
+ * A transaction in one packet, which nobody waits for in the middle: for work that does no harm where
+ * BEGIN fails and each of its queries is a transaction of its own.
+ */
+export async function inOnePacket(
+  client: Client,
+  begin: string,
+  ...works: readonly (() => Promise<void>)[]
+): Promise<void> {
+  try {
+    await together(
+      client,
+      () => client.query(begin),
+      ...works,
+      () => client.query("COMMIT"),
+    );
+  } catch (error) {
+    await rollback(client);
+    throw error;
+  }
+}
+
 /** For everything that must not write: one snapshot for all of `work`. */
 export function withReadOnlyTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
   return withTransaction(client, work, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
