@@ -61,3 +61,10 @@ export function useEngine() {
       ),
   };
 }
+
+/** What a test that listens to a session sees of a query: its text, or an object with it. */
+export type Sent = string | { readonly text: string };
+
+export function textOf(sent: Sent): string {
+  return typeof sent === "string" ? sent : sent.text;
+}

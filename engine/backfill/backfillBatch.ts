@@ -52,7 +52,9 @@ export async function runBatch(
     const move = () => moveCursor(run, migration.id, stripe === stripes ? end : cursor);
     const all = [...settings, sessionsPath(run.session)];
     if (live.table.updateTriggers.length > 0) {
-      // What triggers of the application do to a row is looked at before it is kept.
+      // What triggers of the application do to a row is looked at before it is kept; what they do to
+      // the session is not known.
+      run.session.generation++;
       await withJournalTransaction(run, fill, all, move);
     } else {
       // A row that is filled without its cursor is met again, and left as it is.

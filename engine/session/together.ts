@@ -11,11 +11,17 @@ export async function together(
   client: Client,
   ...works: readonly (() => Promise<unknown>)[]
 ): Promise<void> {
-  const { stream } = client.connection;
-  stream.cork();
-  const begun = works.map((work) => work());
-  stream.uncork();
-  const ended = await Promise.allSettled(begun);
+  const ended = await Promise.allSettled(inOneGo(client, works));
   const failed = ended.find(({ status }) => status === "rejected");
   if (failed?.status === "rejected") throw failed.reason;
+}
+
+function inOneGo(client: Client, works: readonly (() => Promise<unknown>)[]): Promise<unknown>[] {
+  const { stream } = client.connection;
+  stream.cork();
+  try {
+    return works.map((work) => work());
+  } finally {
+    stream.uncork();
+  }
 }

@@ -1,5 +1,5 @@
 import { runAlone } from "./aloneStep";
-import { sqlState, stateOf } from "../session/databaseErrors";
+import { isConnectionLoss, sqlState, stateOf } from "../session/databaseErrors";
 import { type FileRun, keyOf } from "../journal/fileContext";
 import type { JournalMigration } from "../journal/journal";
 import {
@@ -65,6 +65,8 @@ export async function applyFile(
         !run.session.hasHiddenCalls && segment.statements.every(({ tree }) => keepsSession(tree));
       const write = (): Promise<void> => recordWhole(run, migration, file, statements.length, goal);
       const record = keeps ? write : () => asRunner(run, write);
+      // It may even have deallocated what was prepared.
+      if (!keeps) run.session.generation++;
       // Nothing has happened since the plan was made: what it knows need not be asked again.
       run.newRelations.adopt(newRelations);
       if (!(await tryTransaction(context, segment, plan.classes, alone, record))) continue;
@@ -150,11 +152,16 @@ async function tryTransaction(
       return false;
     }
     const position = { migration: migration.id, file, of: all.length };
+    // COMMIT is on its way; what the server says of a statement comes before it.
+    const isKnown =
+      !isConnectionLoss(error) || (statement !== undefined && stateOf(error) !== undefined);
     const against = await whatStandsAgainst(run.session.client, error);
     throw explainStatementError(
       error,
       statement === undefined ? position : { ...position, statement },
-      keptOf(segment),
+      isKnown
+        ? keptOf(segment)
+        : "Whether it was kept is in the journal: the next run looks there.",
       [...extra, ...against],
     );
   }

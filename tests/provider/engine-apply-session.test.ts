@@ -62,6 +62,15 @@ describe("applying one file after another", () => {
     assert.deepEqual(await database.query("SELECT * FROM b"), [{ memory: "4MB", t: null, p: 0 }]);
   });
 
+  it("lets a file deallocate all that was prepared", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE a ()");
+    folder.write("0002-b.sql", "CREATE TABLE b ()");
+    folder.write("0003-c.sql", "DEALLOCATE ALL");
+    folder.write("0004-d.sql", "CREATE TABLE d ()");
+    const { migrations } = await apply();
+    assert.ok(migrations.every(({ state }) => state === "done"));
+  });
+
   it("knows that a schema change may reach its session too", async () => {
     folder.write("0001-a.sql", "CREATE TEMP TABLE left_over ()");
     folder.write("0002-b.sql", "CREATE TABLE kept (); ALTER TABLE kept ADD memory text");

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApplyOptions } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { cli, useEngine } from "../engineScene";
+import { cli, type Sent, textOf, useEngine } from "../engineScene";
 import { failureOf } from "../migrationFolder";
 
 describe("a backfill", () => {
@@ -101,11 +101,12 @@ ${more}`,
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
       let isFilling = false;
       let since = 0;
-      const timed = async (text: string, ...rest: unknown[]): Promise<unknown> => {
+      const timed = async (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
+        const text = textOf(sent);
         if (text.startsWith("BEGIN") && isFilling) rested += performance.now() - since;
         if (text.startsWith("BEGIN")) since = performance.now();
         isFilling &&= !text.startsWith("BEGIN");
-        const answer = await query(text, ...rest);
+        const answer = await query(sent, ...rest);
         if (text.includes("UPDATE public.words t SET")) {
           fills.push(text);
           isFilling = true;

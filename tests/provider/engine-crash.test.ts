@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadRepeatables } from "../../engine/files/repeatableFolder";
 import type { Progress } from "../../engine/progress";
-import { cli, useEngine } from "../engineScene";
+import { cli, type Sent, textOf, useEngine } from "../engineScene";
 
 describe("a run that is killed", () => {
   const { database, folder, ...engine } = useEngine();
@@ -322,5 +322,28 @@ describe("a run that is killed", () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int)");
     await apply();
     assert.deepEqual(await state(), ["0001-a done"]);
+  });
+
+  it("on the way does not say that nothing was kept: COMMIT was sent", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (a int)");
+    const connect = async () => {
+      const client = await database.connect();
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      const cutting = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
+        const answer = query(sent, ...rest);
+        if (textOf(sent).startsWith("CREATE TABLE t ")) {
+          setTimeout(() => client.connection.stream.destroy());
+        }
+        return answer;
+      };
+      return Object.assign(client, { query: cutting });
+    };
+    assert.match(
+      await engine.refusal({ connect }),
+      /Migration 0001-a failed: Connection terminated unexpectedly\.[^]*Whether it was kept is in the journal: the next run looks there\./,
+    );
+    await apply();
+    assert.deepEqual(await state(), ["0001-a done"]);
+    assert.deepEqual(await database.query("SELECT a FROM t"), []);
   });
 });

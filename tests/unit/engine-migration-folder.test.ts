@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
 import { symlinkSync } from "node:fs";
 import path from "node:path";
 import {
@@ -6,6 +7,7 @@ import {
   readMigrations,
   throughMigration,
 } from "../../engine/files/migrationFolder";
+import { repository } from "../../local/paths";
 import { failureOf, mistakeOf, useFolder } from "../migrationFolder";
 
 describe("a migrations folder", () => {
@@ -354,6 +356,23 @@ describe("a migrations folder", () => {
       readMigrations(folder.path).map(({ id }) => id),
       ["0001-a"],
     );
+  });
+
+  it("is read without the shapes of files that it does not have", () => {
+    folder.write("0001-a.sql", "SELECT 1");
+    const script = `
+      require("./dist/engine/files/migrationFolder.js").readMigrations(${JSON.stringify(folder.path)});
+      console.log(Object.keys(require.cache).some((file) => file.includes("/zod/")));`;
+    const isLoaded = (): string =>
+      execFileSync(process.execPath, ["-e", script], { cwd: repository, encoding: "utf8" }).trim();
+    assert.equal(isLoaded(), "false");
+    folder.write("policy.yaml", "");
+    assert.equal(isLoaded(), "true");
+  });
+
+  it("may hold the character that stands for bytes that are none", async () => {
+    folder.write("0001-a.sql", "SELECT '\ufffd'");
+    assert.equal((await load())[0]?.files[0]?.text, "SELECT '\ufffd'");
   });
 
   it("is cut off after a release's last migration, and names what there is", async () => {
