@@ -6,6 +6,7 @@ import { type AuditedMigration, auditMigrations } from "../audit";
 import { contractMigrations } from "../contract";
 import type { Migration } from "../files/migration";
 import type { Repeatable } from "../files/repeatable";
+import { findDrift } from "../journal/recordedSchema";
 import { planMigrations } from "../plan";
 import type { Progress } from "../progress";
 import { withSession } from "../session/session";
@@ -59,10 +60,12 @@ export type CommandName = (typeof names)[number];
 
 export const commands: Readonly<Record<CommandName, Command>> = {
   status: {
-    summary: "the state of every migration and repeatable file; writes nothing",
+    summary: "the state of every migration and repeatable file, and drift; writes nothing",
     run: async (context) => {
       const plan = await planOf(context);
-      return { json: plan, lines: statusLines(plan), ok: plan.refusals.length === 0 };
+      const drift = await withSession(context.connect, ({ client }) => findDrift(client));
+      const lines = statusLines(plan, drift);
+      return { json: { ...plan, drift }, lines, ok: plan.refusals.length === 0 };
     },
   },
   plan: {

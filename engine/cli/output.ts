@@ -7,13 +7,20 @@ import type { Plan, PlannedMigration } from "../plan";
 import type { PlannedRepeatable } from "../planRepeatables";
 import type { SquashResult } from "../squash";
 
-/** One line a migration or repeatable file: its id or path and its state, aligned. */
-export function statusLines(plan: Plan): string[] {
+/**
+ * One line a migration or repeatable file: its id or path and its state, aligned.
+ * @param drift what has changed in the schema, a line each
+ */
+export function statusLines(plan: Plan, drift: readonly string[] = []): string[] {
   const lines = aligned([
     ...plan.migrations.map((migration) => [migration.id, migration.kind, stateWords(migration)]),
     ...plan.repeatables.map((one) => [one.path, "repeatable", repeatableWords(one)]),
   ]);
-  return [...lines, ...leftOverLines(plan), ...summary(plan), ...refusalLines(plan)];
+  const changed = drift.length === 0 ? [] : ["", "changed since the last run that succeeded:"];
+  return [
+    ...[...lines, ...leftOverLines(plan), ...summary(plan), ...refusalLines(plan)],
+    ...[...changed, ...drift.map((line) => `  ${line}`)],
+  ];
 }
 
 /** What would run: each pending migration with its statements. */

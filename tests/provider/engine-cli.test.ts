@@ -128,6 +128,26 @@ describe("npm run migrations", () => {
     );
   });
 
+  it("shows in the status what something else has changed, and takes nothing of it for its own", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE menu (id int)");
+    await run("apply");
+    await database.query("ALTER TABLE menu ADD price int; CREATE TABLE by_hand (id int)");
+    const expected = ["table public.by_hand added", "table public.menu: column price added"];
+    assert.equal(
+      (await run("status")).stdout,
+      [
+        "0001-a  plain  done",
+        "1 migration, 0 pending; journal at epoch 1",
+        "",
+        "changed since the last run that succeeded:",
+        ...expected.map((line) => `  ${line}`),
+        "",
+      ].join("\n"),
+    );
+    const { drift } = JSON.parse((await run("status", "--json")).stdout) as { drift: string[] };
+    assert.deepEqual(drift, expected);
+  });
+
   it("prints one JSON document with --json", async () => {
     folder.write("0001-a.sql", "CREATE TABLE menu (id int)");
     folder.write("0002-b.sql", "SELECT 1");
