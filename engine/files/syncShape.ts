@@ -12,7 +12,7 @@ export const filling = {
   /** Sessions that fill at the same time, each its own range of the key. */
   workers: z.number().int().min(1).max(16).default(1),
   /**
-   * gentle: short batches, and after each as long a rest. It takes twice as long, and is hardly felt
+   * gentle: after each batch as long a rest. It takes twice as long, and is hardly felt
    * where server and application share few processors.
    */
   pace: z.enum(["steady", "gentle"]).default("steady"),
