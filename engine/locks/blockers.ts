@@ -9,6 +9,9 @@ export interface Blocker {
   readonly description: string;
 }
 
+/** Well within the shortest wait for a lock, so that whoever ends it has been seen, on a busy machine too. */
+const lookMilliseconds = 60;
+
 /** While `work` runs, looks from another session who keeps it waiting. */
 export async function watchingBlockers<T>(
   watcher: Session,
@@ -33,7 +36,7 @@ export async function watchingBlockers<T>(
       .finally(() => {
         looking = undefined;
       });
-  }, 90);
+  }, lookMilliseconds);
   try {
     return await work(seen);
   } finally {
