@@ -166,6 +166,8 @@ export async function startServer(
           resolve();
         });
       });
+      // Whoever waits for it may have nothing else left that keeps the process alive.
+      watchdog.ref();
       watchdog.stdin.end();
       return exit;
     },

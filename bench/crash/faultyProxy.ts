@@ -104,14 +104,21 @@ export async function startFaultyProxy(
       socket.on("error", close);
       socket.on("close", close);
     }
+    const prepared = new Map<string, string>();
     let batch: Buffer[] = [];
     let text = "";
     let order = Promise.resolve();
     readMessages(client, true, ({ type, bytes, body }) => {
       batch.push(bytes);
       if (type === "Q") text = body.toString("utf8", 0, body.length - 1);
-      if (type === "P")
-        text = body.toString("utf8", body.indexOf(0) + 1, body.indexOf(0, body.indexOf(0) + 1));
+      if (type === "P") {
+        const [name = "", statement = ""] = body.toString().split("\0", 2);
+        prepared.set(name, (text = statement));
+      }
+      if (type === "B") {
+        const [, name = ""] = body.toString().split("\0", 2);
+        text = prepared.get(name) ?? "";
+      }
       if (["P", "B", "D", "E"].includes(type)) return;
       const [whole, statement] = [Buffer.concat(batch), text];
       [batch, text] = [[], ""];
