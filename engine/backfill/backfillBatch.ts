@@ -3,7 +3,7 @@ import { lockMilliseconds, rangeOf } from "./batchEnds";
 import type { MigrationRun } from "../journal/fileContext";
 import { journalBegin, sessionsPath, withJournalTransaction } from "../journal/journalWriter";
 import type { LiveSync } from "../sync/liveSync";
-import { setFilling } from "../sync/syncNames";
+import { isFilling, setFilling } from "../sync/syncNames";
 import { inOnePacket } from "../session/transaction";
 import { fillRange } from "./untouched";
 
@@ -47,17 +47,17 @@ export async function runBatch(
     // By where a row lies, whatever its key is made of: each stripe has some of every page.
     const part = stripe === stripes ? "" : ` AND abs(hashtid(t.ctid) % ${stripes}) = ${stripe}`;
     const fill = async (): Promise<void> => {
-      if (range !== undefined) await fillRange(client, live, `${range}${part}`, skipLocked);
+      if (range === undefined) return;
+      await fillRange(client, live, `${range}${part} AND ${isFilling}`, skipLocked);
     };
-    const move = () => moveCursor(run, migration.id, stripe === stripes ? end : cursor);
+    const reached = stripe === stripes ? end : cursor;
+    const move = () => moveCursor(run, migration.id, reached, !live.table.isTriggered);
     const all = [...settings, sessionsPath(run.session)];
     if (live.table.updateTriggers.length > 0) {
-      // What triggers of the application do to a row is looked at before it is kept; what they do to
-      // the session is not known.
-      run.session.generation++;
+      // What triggers of the application do to a row is looked at before it is kept.
       await withJournalTransaction(run, fill, all, move);
     } else {
-      // A row that is filled without its cursor is met again, and left as it is.
+      // Behind a BEGIN that fails nothing is filling: neither of them does anything.
       await inOnePacket(client, journalBegin(run, all), fill, move);
     }
     longest = Math.max(longest, Date.now() - started);

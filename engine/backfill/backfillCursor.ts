@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import { fencedWrite, type Run } from "../journal/journalWriter";
+import { isFilling } from "../sync/syncNames";
 
 /** A row's key as texts, in the order of the key's columns. */
 export type KeyValues = readonly string[];
@@ -54,20 +55,24 @@ export async function startCursors(
   return started;
 }
 
-/** Belongs into the batch's own transaction: rows and cursor move together or not at all. */
+/**
+ * Belongs into the batch's own transaction: rows and cursor move together or not at all.
+ * @param isKnown as recordWhole has it
+ */
 export async function moveCursor(
   run: Run,
   migration: string,
   { part, position, seen, finished }: BackfillCursor,
+  isKnown: boolean,
 ): Promise<void> {
   await fencedWrite(
     run,
     `UPDATE stateful_cd.backfills
         SET position = $4, rows_seen = $5, epoch = $1,
             finished_at = CASE WHEN $6 THEN clock_timestamp() END
-       FROM fence WHERE migration = $2 AND part = $3`,
+       FROM fence WHERE migration = $2 AND part = $3 AND ${isFilling}`,
     [migration, part, jsonOf(position), seen, finished],
-    { name: "move cursor" },
+    isKnown ? { name: "move cursor" } : {},
   );
 }
 

@@ -10,10 +10,10 @@ import type { policyShape } from "./shapes";
 export const policyFile = "policy.yaml";
 
 /** What migrations/policy.yaml allows. */
-export type Policy = z.output<typeof policyShape>;
+export type Policy = Required<z.output<typeof policyShape>>;
 
 /** Without the file, or a key of it. */
-export const defaultPolicy = { lateFiles: "refuse" } as const;
+const defaultPolicy: Policy = { lateFiles: "refuse" };
 
 /**
  * Reads the policy of a migrations folder.
@@ -24,7 +24,7 @@ export function readPolicy(folder: string): Policy {
   const text = readTextIfThere(shownPath);
   if (text === undefined) return defaultPolicy;
   const { value, mistakes } = readYaml(text, () => shapes().policyShape);
-  if (value) return value;
+  if (value) return { ...defaultPolicy, ...value };
   throw new UserError(
     `${shownPath} is not a policy.`,
     mistakes.flatMap(({ message, offset }) => [message, ...excerpt({ shownPath, text }, offset)]),

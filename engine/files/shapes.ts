@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { defaultPolicy } from "./policy";
 import { renameShape, type SameValue, typeShape } from "./sameValueSync";
 import { column, filling, table } from "./syncShape";
 
@@ -12,7 +11,7 @@ export const policyShape = z.preprocess(
      * A migration whose number is below one that is applied already: refused, or applied where its
      * objects are disjoint from those of all that were applied after it.
      */
-    lateFiles: z.enum(["refuse", "disjoint"]).default(defaultPolicy.lateFiles),
+    lateFiles: z.enum(["refuse", "disjoint"]).optional(),
   }),
 );
 

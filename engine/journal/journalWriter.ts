@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { UserError } from "../../userError";
+import { errorText, UserError } from "../../userError";
 import type { MigrationState } from "./journal";
 import type { NewRelations } from "../sql/newRelations";
 import type { Migration, MigrationFile, Phase } from "../files/migration";
@@ -73,13 +73,17 @@ export async function asRunner(run: Run, write: () => Promise<void>): Promise<vo
   await together(client, () => client.query(asRunnerSql(run.session)), write);
 }
 
-/** pending -> `state` in one step: for a file that is one transaction from begin to end. */
+/**
+ * pending -> `state` in one step: for a file that is one transaction from begin to end.
+ * @param isKnown whether the session is as the engine has left it: what it has prepared is still there
+ */
 export async function recordWhole(
   run: Run,
   migration: Migration,
   file: MigrationFile,
   last: number,
   state: MigrationState,
+  isKnown: boolean,
 ): Promise<void> {
   await expectOne(
     run,
@@ -88,7 +92,7 @@ export async function recordWhole(
      SELECT id, $7, 1, $10, false, 'done', $1, now(), clock_timestamp() FROM m`,
     [migration.id, migration.number, migration.kind, state, ...columnsOf(file), last],
     {
-      name: "record whole",
+      ...(isKnown ? { name: "record whole" } : {}),
       before: `m AS (
        INSERT INTO stateful_cd.migrations (id, number, kind, state, epoch, started_at)
        SELECT $2, $3, $4, $5, $1, now() FROM fence RETURNING id),
@@ -248,11 +252,14 @@ function columnsOf(file: MigrationFile): [string, string, string, string] {
   return [file.path, file.phase, file.digest, file.text];
 }
 
+/** What the server says of a write that came too late, in quotes and whatever its language. */
+const takenOver = "another run has taken over";
+
 /** More of a fenced write. */
 interface Further {
   /** Parts of WITH, between the fence and the write. */
   readonly before?: string;
-  /** The server plans a write of this name once a session. */
+  /** The server plans a write of this name once; for sessions that nobody else has a hand in. */
   readonly name?: string;
 }
 
@@ -273,12 +280,13 @@ async function expectOne(
     `written AS (${write} RETURNING true)`,
   ];
   const text = `WITH ${parts.join(", ")}
-    SELECT (CASE count(*) WHEN 1 THEN '1' ELSE 'another run has taken over' END)::integer FROM written`;
+    SELECT (CASE count(*) WHEN 1 THEN '1' ELSE '${takenOver}' END)::integer FROM written`;
   const prepared = name === undefined ? {} : { name: `${name}, ${generation}` };
   try {
     await client.query({ text, values: [run.epoch, ...values], ...prepared });
   } catch (error) {
-    throw stateOf(error) === sqlState.wrongText ? await outrun(client, run) : error;
+    const isOutrun = stateOf(error) === sqlState.wrongText && errorText(error).includes(takenOver);
+    throw isOutrun ? await outrun(client, run) : error;
   }
 }
 

@@ -35,7 +35,7 @@ export interface Session {
   isReset: boolean;
   /** Whether schema changes may run what people have written without a call of it, when last reset. */
   hasHiddenCalls: boolean;
-  /** Part of the names of prepared statements: rises when the server has, or may have, forgotten them. */
+  /** Part of the names of prepared statements: rises when the server forgets them. */
   generation: number;
 }
 

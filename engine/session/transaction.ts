@@ -25,25 +25,20 @@ export async function withTransaction<T>(
 }
 
 /**
- * A transaction in one packet, which nobody waits for in the middle: for work that does no harm where
- * BEGIN fails and each of its queries is a transaction of its own.
+ * A transaction in one packet, which nobody waits for in the middle: for work that does nothing where
+ * BEGIN has failed, and a setting that it makes is not there.
  */
 export async function inOnePacket(
   client: Client,
   begin: string,
   ...works: readonly (() => Promise<void>)[]
 ): Promise<void> {
-  try {
-    await together(
-      client,
-      () => client.query(begin),
-      ...works,
-      () => client.query("COMMIT"),
-    );
-  } catch (error) {
-    await rollback(client);
-    throw error;
-  }
+  await together(
+    client,
+    () => client.query(begin),
+    ...works,
+    () => client.query("COMMIT"),
+  );
 }
 
 /** For everything that must not write: one snapshot for all of `work`. */
@@ -77,7 +72,12 @@ export async function withRolledBackSavepoint<T>(
   }
 }
 
+/** What the server says of a session that is in no transaction. */
+const idle = "I";
+
 /** A connection that is gone has rolled back already; the error that matters is the first one. */
 async function rollback(client: Client, sql = "ROLLBACK"): Promise<void> {
+  // A COMMIT behind a failure was one already.
+  if (client.getTransactionStatus() === idle) return;
   await client.query(sql).catch(() => undefined);
 }

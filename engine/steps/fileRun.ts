@@ -63,10 +63,9 @@ export async function applyFile(
     if (isWhole && segment.alone === undefined) {
       const keeps =
         !run.session.hasHiddenCalls && segment.statements.every(({ tree }) => keepsSession(tree));
-      const write = (): Promise<void> => recordWhole(run, migration, file, statements.length, goal);
+      const write = (): Promise<void> =>
+        recordWhole(run, migration, file, statements.length, goal, keeps);
       const record = keeps ? write : () => asRunner(run, write);
-      // It may even have deallocated what was prepared.
-      if (!keeps) run.session.generation++;
       // Nothing has happened since the plan was made: what it knows need not be asked again.
       run.newRelations.adopt(newRelations);
       if (!(await tryTransaction(context, segment, plan.classes, alone, record))) continue;
@@ -152,16 +151,16 @@ async function tryTransaction(
       return false;
     }
     const position = { migration: migration.id, file, of: all.length };
-    // COMMIT is on its way; what the server says of a statement comes before it.
-    const isKnown =
-      !isConnectionLoss(error) || (statement !== undefined && stateOf(error) !== undefined);
+    // COMMIT is on its way behind the last statement; what the server says of that comes before it.
+    const isSent =
+      statement === undefined || (statement === segment.statements.at(-1) && state === undefined);
     const against = await whatStandsAgainst(run.session.client, error);
     throw explainStatementError(
       error,
       statement === undefined ? position : { ...position, statement },
-      isKnown
-        ? keptOf(segment)
-        : "Whether it was kept is in the journal: the next run looks there.",
+      isSent && isConnectionLoss(error)
+        ? "Whether it was kept is in the journal: the next run looks there."
+        : keptOf(segment),
       [...extra, ...against],
     );
   }

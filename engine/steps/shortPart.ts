@@ -71,7 +71,11 @@ function goesOn({ parts, how }: Rewrite, done: number): string {
 export async function takeBack(parts: Parts, done: number, error: unknown): Promise<string> {
   const { context, key, rewrite } = parts;
   const { run } = context;
-  if (mayPass(error) || run.session.lost) return goesOn(rewrite, done);
+  if (isConnectionLoss(error) || run.session.lost) {
+    // The COMMIT of a part was on its way.
+    return `How many of its ${rewrite.parts.length} parts are done is in the journal (${rewrite.how}); the next run goes on from there.`;
+  }
+  if (mayPass(error)) return goesOn(rewrite, done);
   const statements = undoOf(rewrite.parts.slice(0, done));
   if (statements === undefined) {
     return `${done} of its ${rewrite.parts.length} parts are done and stay (${rewrite.how}): leave the statement as it is.`;
@@ -90,5 +94,5 @@ export async function takeBack(parts: Parts, done: number, error: unknown): Prom
 function mayPass(error: unknown): boolean {
   const state = stateOf(error);
   const isBlocked = state === sqlState.lockNotAvailable || state === sqlState.deadlockDetected;
-  return isBlocked || isConnectionLoss(error) || error instanceof UserError;
+  return isBlocked || error instanceof UserError;
 }

@@ -36,6 +36,8 @@ export interface SyncTable {
   readonly laterTriggers: readonly string[];
   /** Triggers of others that see a row before an update of it is made. */
   readonly updateTriggers: readonly string[];
+  /** Whether an update fires any trigger of the application, whatever its time. */
+  readonly isTriggered: boolean;
   /** Rules that put something else in an update's place, or beside it. */
   readonly updateRules: readonly string[];
   /** Whether policies of row-level security would hide rows of it from this session. */
@@ -70,6 +72,7 @@ export async function readSyncTable(client: Client, name: string): Promise<SyncT
        'leading', coalesce((${leadingQuery}), '[]'),
        'laterTriggers', coalesce((${triggersQuery(prefix)}), '[]'),
        'updateTriggers', coalesce((${updateTriggersQuery(prefix)}), '[]'),
+       'isTriggered', EXISTS (${anyUpdateTrigger(prefix)}),
        'updateRules', coalesce((${updateRulesQuery}), '[]'),
        'isFiltered', row_security_active(c.oid),
        'generated', coalesce((${generatedQuery}), '[]'),
@@ -135,6 +138,11 @@ const triggersQuery = (prefix: string): string => `
 const updateTriggersQuery = (prefix: string): string => `
   SELECT json_agg(t.tgname ORDER BY t.tgname) FROM pg_trigger t
    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 19 = 19
+     AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, ${prefix})`;
+
+const anyUpdateTrigger = (prefix: string): string => `
+  SELECT FROM pg_trigger t
+   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 16 = 16
      AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname::text, ${prefix})`;
 
 const updateRulesQuery = `

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApplyOptions } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
+import { setFilling } from "../../engine/sync/syncNames";
 import { cli, type Sent, textOf, useEngine } from "../engineScene";
 import { failureOf } from "../migrationFolder";
 
@@ -123,6 +124,29 @@ ${more}`,
     assert.equal(await wrong(), 0);
     assert.ok(rested > worked / 2, `${rested} ms after ${worked} ms`);
     assert.ok(fills.length > 1 && fills.every((text) => text.includes("SKIP LOCKED")));
+  });
+
+  it("fills nothing behind a BEGIN that fails, and goes on from there", async () => {
+    await prepare();
+    const connect = async () => {
+      const client = await database.connect();
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      const failing = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
+        const isBatch = textOf(sent).startsWith("BEGIN") && textOf(sent).includes(setFilling);
+        return query(isBatch ? "BEGIN AT ALL" : sent, ...rest);
+      };
+      return Object.assign(client, { query: failing });
+    };
+    await assert.rejects(apply({ connect }), /syntax error at or near "AT"/);
+    assert.deepEqual(
+      await database.query(
+        `SELECT (SELECT count(letters)::int FROM words) AS filled, position, rows_seen::int AS seen
+           FROM stateful_cd.backfills`,
+      ),
+      [{ filled: 0, position: null, seen: 0 }],
+    );
+    await apply();
+    assert.equal(await wrong(), 0);
   });
 
   /** Starts a backfill that stands still, paused, before its first row. */

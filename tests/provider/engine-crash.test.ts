@@ -324,26 +324,39 @@ describe("a run that is killed", () => {
     assert.deepEqual(await state(), ["0001-a done"]);
   });
 
+  /** Sessions that are cut off right behind a query that ends so. */
+  const cutBehind = (last: RegExp) => async () => {
+    const client = await database.connect();
+    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const cutting = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
+      const answer = query(sent, ...rest);
+      if (last.test(textOf(sent))) setTimeout(() => client.connection.stream.destroy());
+      return answer;
+    };
+    return Object.assign(client, { query: cutting });
+  };
+
   it("on the way does not say that nothing was kept: COMMIT was sent", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t (a int)");
-    const connect = async () => {
-      const client = await database.connect();
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      const cutting = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-        const answer = query(sent, ...rest);
-        if (textOf(sent).startsWith("CREATE TABLE t ")) {
-          setTimeout(() => client.connection.stream.destroy());
-        }
-        return answer;
-      };
-      return Object.assign(client, { query: cutting });
-    };
     assert.match(
-      await engine.refusal({ connect }),
+      await engine.refusal({ connect: cutBehind(/^CREATE TABLE t /) }),
       /Migration 0001-a failed: Connection terminated unexpectedly\.[^]*Whether it was kept is in the journal: the next run looks there\./,
     );
     await apply();
     assert.deepEqual(await state(), ["0001-a done"]);
     assert.deepEqual(await database.query("SELECT a FROM t"), []);
+  });
+
+  it("on the way does not say how many parts of a statement are done", async () => {
+    folder.write("0001-a.sql", "CREATE TABLE t (a int)");
+    await apply();
+    folder.write("0002-b.sql", "ALTER TABLE t ALTER a SET NOT NULL");
+    await database.query("INSERT INTO t SELECT n FROM generate_series(1, 1000) AS n");
+    assert.match(
+      await engine.refusal({ connect: cutBehind(/NOT VALID$/) }),
+      /Connection terminated unexpectedly\.[^]*How many of its 3 parts are done is in the journal/,
+    );
+    await apply();
+    assert.deepEqual(await state(), ["0001-a done", "0002-b done"]);
   });
 });

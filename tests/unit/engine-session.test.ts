@@ -1,4 +1,7 @@
 import { strict as assert } from "node:assert";
+import { Writable } from "node:stream";
+import type { Client } from "pg";
+import { together } from "../../engine/session/together";
 import { keepsSession } from "../../engine/sql/keepsSession";
 import { parseTrees } from "../../engine/sql/parser";
 
@@ -33,4 +36,32 @@ describe("a statement and its session", () => {
       assert.equal(await keeps(sql), false);
     });
   }
+});
+
+describe("work that is sent together", () => {
+  it("is one packet, whatever it is made of", async () => {
+    const packets: string[][] = [];
+    const stream = new Writable({
+      write: (chunk: Buffer, _, done) => {
+        packets.push([chunk.toString()]);
+        done();
+      },
+      writev: (chunks, done) => {
+        packets.push(chunks.map(({ chunk }) => String(chunk)));
+        done();
+      },
+    });
+    const client = { connection: { stream } } as unknown as Client;
+    const send = (text: string) => () => {
+      stream.write(text);
+      return Promise.resolve();
+    };
+    await together(
+      client,
+      send("BEGIN"),
+      () => together(client, send("a"), send("b")),
+      send("COMMIT"),
+    );
+    assert.deepEqual(packets, [["BEGIN", "a", "b", "COMMIT"]]);
+  });
 });
