@@ -99,7 +99,10 @@ describe("a statement that would hold others up", () => {
       const onProgress = ({ message }: Progress) => {
         if (message.includes(`part ${part} of 5`)) clients[0]?.connection.stream.destroy();
       };
-      assert.match(await failureOf(() => apply({ connect, onProgress })), /goes on with the part/);
+      assert.match(
+        await failureOf(() => apply({ connect, onProgress })),
+        /the next run goes on from there/,
+      );
       const rows = await database.query("SELECT done FROM stateful_cd.rewrites");
       assert.deepEqual(rows, [{ done: part - 1 }]);
     }
@@ -125,7 +128,10 @@ describe("a statement that would hold others up", () => {
       const onProgress = ({ message }: Progress) => {
         if (message.includes(`part ${part}`)) clients[0]?.connection.stream.destroy();
       };
-      assert.match(await failureOf(() => apply({ connect, onProgress })), /goes on with the part/);
+      assert.match(
+        await failureOf(() => apply({ connect, onProgress })),
+        /the next run goes on from there/,
+      );
       await abort("0001-a");
       assert.deepEqual(await schemaNow(), before, part);
     }
