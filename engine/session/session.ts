@@ -35,7 +35,7 @@ export interface Session {
   isReset: boolean;
   /** Whether schema changes may run what people have written without a call of it, when last reset. */
   hasHiddenCalls: boolean;
-  /** Part of the names of prepared statements: rises when the server forgets them. */
+  /** Part of the names of prepared statements: another one whenever the server forgets them. */
   generation: number;
 }
 
@@ -49,6 +49,9 @@ export const journalExists = `
 /** What is made after initdb has OIDs from here on. */
 const firstOwnOid = 16384;
 
+/** One number for all: whoever keeps a connection gives it to another session, and pg knows its names. */
+let generations = 0;
+
 /** Opens a session for `use` and ends it whatever happens. */
 export async function withSession<T>(
   connect: Connect,
@@ -61,7 +64,7 @@ export async function withSession<T>(
     throw explainConnectFailure(error);
   }
   const unread = { client, facts: undefined, lost: false };
-  const session = { ...unread, isReset: false, hasHiddenCalls: true, generation: 0 };
+  const session = { ...unread, isReset: false, hasHiddenCalls: true, generation: ++generations };
   const lose = (): void => {
     session.lost = true;
   };
@@ -158,7 +161,7 @@ export async function resetSession(session: Session): Promise<void> {
   // What follows may change it.
   session.isReset = false;
   if (isReset) return;
-  session.generation++;
+  session.generation = ++generations;
   session.hasHiddenCalls = true;
   const settings = `${sessionSettings(client, facts)}, ${hiddenCalls} AS hidden`;
   await together(

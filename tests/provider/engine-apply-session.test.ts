@@ -71,6 +71,22 @@ describe("applying one file after another", () => {
     assert.ok(migrations.every(({ state }) => state === "done"));
   });
 
+  it("may go on with the connection of an earlier run, which somebody has kept", async () => {
+    const kept = await database.connect();
+    const end = kept.end.bind(kept);
+    Object.assign(kept, { end: () => Promise.resolve() });
+    const connections = () => {
+      const given = [kept];
+      return async () => given.pop() ?? (await database.connect());
+    };
+    for (const id of ["0001-a", "0002-b", "0003-c"]) {
+      folder.write(`${id}.sql`, `CREATE TABLE "${id}" ()`);
+      await apply({ connect: connections() });
+    }
+    await end();
+    assert.equal((await database.query("SELECT FROM stateful_cd.migrations")).length, 3);
+  });
+
   it("knows that a schema change may reach its session too", async () => {
     folder.write("0001-a.sql", "CREATE TEMP TABLE left_over ()");
     folder.write("0002-b.sql", "CREATE TABLE kept (); ALTER TABLE kept ADD memory text");
