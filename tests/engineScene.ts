@@ -5,6 +5,7 @@
  *   it("...", async () => { folder.write("0001-a.sql", "..."); await apply(); ... });
  */
 import path from "node:path";
+import type { Client } from "pg";
 import { abortMigration } from "../engine/abort";
 import { applyMigrations, type ApplyOptions } from "../engine/apply";
 import { contractMigrations, type ContractOptions } from "../engine/contract";
@@ -62,9 +63,18 @@ export function useEngine() {
   };
 }
 
-/** What a test that listens to a session sees of a query: its text, or an object with it. */
-export type Sent = string | { readonly text: string };
-
-export function textOf(sent: Sent): string {
-  return typeof sent === "string" ? sent : sent.text;
+/**
+ * Lets a test see each query of a session, or send something else instead.
+ * @param intercept gets the text, and calls `send` before it waits for anything
+ */
+export function intercepted(
+  client: Client,
+  intercept: (text: string, send: (instead?: string) => Promise<unknown>) => Promise<unknown>,
+): Client {
+  const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const replaced = (sent: string | { text: string }, ...rest: unknown[]): Promise<unknown> =>
+    intercept(typeof sent === "string" ? sent : sent.text, (instead) =>
+      query(instead ?? sent, ...rest),
+    );
+  return Object.assign(client, { query: replaced });
 }

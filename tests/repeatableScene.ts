@@ -40,7 +40,7 @@ export function useRepeatables() {
       (await apply()).repeatables.filter((one) => one.applied).map(({ path }) => path),
     refusal: (options: Partial<ApplyOptions> = {}) => failureOf(() => apply(options), folder),
     plan,
-    status: async (): Promise<string[]> => statusLines(await plan()),
+    status: async (): Promise<string[]> => statusLines(await plan(), []),
     /** Writes the repeatable file of a view in `public`. */
     view: (name: string, query: string): void => {
       folder.write(

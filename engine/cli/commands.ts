@@ -62,8 +62,11 @@ export const commands: Readonly<Record<CommandName, Command>> = {
   status: {
     summary: "the state of every migration and repeatable file, and drift; writes nothing",
     run: async (context) => {
-      const plan = await planOf(context);
-      const drift = await withSession(context.connect, ({ client }) => findDrift(client));
+      const { migrations, through, repeatables } = context;
+      const [plan, drift] = await withSession(context.connect, async ({ client }) => [
+        await planMigrations(client, migrations, through, repeatables),
+        await findDrift(client),
+      ]);
       const lines = statusLines(plan, drift);
       return { json: { ...plan, drift }, lines, ok: plan.refusals.length === 0 };
     },

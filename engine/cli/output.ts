@@ -11,7 +11,7 @@ import type { SquashResult } from "../squash";
  * One line a migration or repeatable file: its id or path and its state, aligned.
  * @param drift what has changed in the schema, a line each
  */
-export function statusLines(plan: Plan, drift: readonly string[] = []): string[] {
+export function statusLines(plan: Plan, drift: readonly string[]): string[] {
   const lines = aligned([
     ...plan.migrations.map((migration) => [migration.id, migration.kind, stateWords(migration)]),
     ...plan.repeatables.map((one) => [one.path, "repeatable", repeatableWords(one)]),

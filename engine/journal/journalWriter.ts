@@ -6,7 +6,7 @@ import type { Migration, MigrationFile, Phase } from "../files/migration";
 import { sqlState, stateOf } from "../session/databaseErrors";
 import { runnersRole, type Session } from "../session/session";
 import { together } from "../session/together";
-import { withTransaction } from "../session/transaction";
+import { beginReadWrite, withTransaction } from "../session/transaction";
 
 /** A run's right to write: void as soon as a later run, or a clone's first one, raises the epoch. */
 export interface Run {
@@ -55,8 +55,7 @@ export function withJournalTransaction<T>(
 
 /** SQL that begins a transaction for journal rows. */
 export function journalBegin(run: Run, settings: readonly string[]): string {
-  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-  return [begin, asRunnerSql(run.session), ...settings].join("; ");
+  return [beginReadWrite, asRunnerSql(run.session), ...settings].join("; ");
 }
 
 /**

@@ -11,7 +11,7 @@ import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { strongNeeds, tableNeeds } from "../locks/strongNeeds";
 import type { ObjectAddress } from "../schema/objectAddresses";
 import { type ObjectFacts, readObjects } from "../schema/objectFacts";
-import { withReadOnlyTransaction, withTransaction } from "../session/transaction";
+import { beginReadWrite, withReadOnlyTransaction, withTransaction } from "../session/transaction";
 import { parse, type Statement } from "../sql/parser";
 import { excerpt, headOf } from "../sql/sourceText";
 import { rowsOf } from "./journalRows";
@@ -100,7 +100,6 @@ async function attemptOnce(
 ): Promise<void> {
   const { run, onProgress } = work;
   const { client } = run.session;
-  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
   let one = files[0];
   let current: Statement | undefined;
   let drop: string | undefined;
@@ -134,7 +133,7 @@ async function attemptOnce(
           }
         });
       },
-      `${begin}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
+      `${beginReadWrite}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
     );
   } catch (error) {
     if (one === undefined) throw error;

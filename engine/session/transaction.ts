@@ -1,6 +1,9 @@
 import type { Client } from "pg";
 import { together } from "./together";
 
+/** Whatever the role or the database prescribe. */
+export const beginReadWrite = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
 /**
  * Runs `work` between BEGIN and COMMIT; rolls back when it throws.
  * @param last more work, whose queries are sent together with COMMIT: behind a failure PostgreSQL makes
@@ -9,7 +12,7 @@ import { together } from "./together";
 export async function withTransaction<T>(
   client: Client,
   work: () => Promise<T>,
-  begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+  begin = beginReadWrite,
   last: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
   try {

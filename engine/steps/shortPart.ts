@@ -6,7 +6,7 @@ import { longestTableWait, retryWhileBlocked } from "../locks/shortLock";
 import { needsOfTexts } from "../locks/strongNeeds";
 import { isConnectionLoss, messageOf, sqlState, stateOf } from "../session/databaseErrors";
 import { together } from "../session/together";
-import { withTransaction } from "../session/transaction";
+import { beginReadWrite, withTransaction } from "../session/transaction";
 import { bound } from "./aloneStep";
 
 /** What all parts of a statement have in common. */
@@ -33,7 +33,6 @@ export async function runShort(
   const { run } = context;
   const { client } = run.session;
   const needs = await needsOfTexts(run, statements);
-  const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
   await retryWhileBlocked(context, {
     needs,
     longestWait: longestTableWait,
@@ -45,7 +44,7 @@ export async function runShort(
         async () => {
           if (takesFirst) await locks.take(needs);
         },
-        `${begin}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
+        `${beginReadWrite}; ${locks.settings}; SET LOCAL client_connection_check_interval = 1000`,
         () =>
           together(client, ...statements.map((text) => () => client.query(text)), () =>
             asRunner(run, record),

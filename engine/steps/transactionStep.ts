@@ -10,7 +10,7 @@ import { longestRowWait, longestTableWait, retryWhileBlocked } from "../locks/sh
 import { lockPlan, strongNeeds } from "../locks/strongNeeds";
 import { excerpt, headOf } from "../sql/sourceText";
 import { together } from "../session/together";
-import { withTransaction } from "../session/transaction";
+import { beginReadWrite, withTransaction } from "../session/transaction";
 
 /** An error and the statement that met it; none at COMMIT. */
 export class StatementFailure extends Error {
@@ -99,7 +99,7 @@ async function runOnce(
   { of, record, locks, plan }: Once,
 ): Promise<void> {
   const { client } = run.session;
-  const begin = segment.begin ?? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+  const begin = segment.begin ?? beginReadWrite;
   const settings = `${locks.settings}; SET LOCAL client_connection_check_interval = 1000; ${durableLater}`;
   const last = segment.statements.at(-1);
   let current = segment.statements[0];

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { ApplyResult } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
-import { type Sent, textOf, useEngine } from "../engineScene";
+import { intercepted, useEngine } from "../engineScene";
 
 describe("applying migrations", () => {
   const { database, folder, load, apply, refusal } = useEngine();
@@ -84,15 +84,10 @@ describe("applying migrations", () => {
 
   it("runs nothing behind a BEGIN that fails", async () => {
     folder.write("0001-a.sql", "CREATE TABLE t ()");
-    const connect = async () => {
-      const client = await database.connect();
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      const failing = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-        const isOfFile = textOf(sent).includes("client_connection_check_interval = 1000");
-        return query(isOfFile ? "BEGIN AT ALL" : sent, ...rest);
-      };
-      return Object.assign(client, { query: failing });
-    };
+    const connect = async () =>
+      intercepted(await database.connect(), (text, send) =>
+        send(text.includes("client_connection_check_interval = 1000") ? "BEGIN AT ALL" : undefined),
+      );
     assert.match(await refusal({ connect }), /syntax error at or near "AT"/);
     assert.deepEqual(await database.query("SELECT to_regclass('t') AS t"), [{ t: null }]);
     assert.deepEqual(await database.query("SELECT FROM stateful_cd.migrations"), []);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ApplyOptions } from "../../engine/apply";
 import type { Progress } from "../../engine/progress";
 import { setFilling } from "../../engine/sync/syncNames";
-import { cli, type Sent, textOf, useEngine } from "../engineScene";
+import { cli, intercepted, useEngine } from "../engineScene";
 import { failureOf } from "../migrationFolder";
 
 describe("a backfill", () => {
@@ -98,16 +98,13 @@ ${more}`,
     let worked = 0;
     let rested = 0;
     const connect = async () => {
-      const client = await database.connect();
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
       let isFilling = false;
       let since = 0;
-      const timed = async (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-        const text = textOf(sent);
+      return intercepted(await database.connect(), async (text, send) => {
         if (text.startsWith("BEGIN") && isFilling) rested += performance.now() - since;
         if (text.startsWith("BEGIN")) since = performance.now();
         isFilling &&= !text.startsWith("BEGIN");
-        const answer = await query(sent, ...rest);
+        const answer = await send();
         if (text.includes("UPDATE public.words t SET")) {
           fills.push(text);
           isFilling = true;
@@ -117,8 +114,7 @@ ${more}`,
           since = performance.now();
         }
         return answer;
-      };
-      return Object.assign(client, { query: timed });
+      });
     };
     await apply({ connect });
     assert.equal(await wrong(), 0);
@@ -129,16 +125,12 @@ ${more}`,
   it("fills nothing behind a BEGIN that fails, and goes on from there", async () => {
     await prepare();
     let stripes = 0;
-    const connect = async () => {
-      const client = await database.connect();
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      const failing = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-        const isBatch = textOf(sent).startsWith("BEGIN") && textOf(sent).includes(setFilling);
+    const connect = async () =>
+      intercepted(await database.connect(), (text, send) => {
+        const isBatch = text.startsWith("BEGIN") && text.includes(setFilling);
         // The last of the first batch's: it would fill all that the others have left, and move the cursor.
-        return query(isBatch && ++stripes === 3 ? "BEGIN AT ALL" : sent, ...rest);
-      };
-      return Object.assign(client, { query: failing });
-    };
+        return send(isBatch && ++stripes === 3 ? "BEGIN AT ALL" : undefined);
+      });
     await assert.rejects(apply({ connect }), /syntax error at or near "AT"/);
     assert.deepEqual(
       await database.query(

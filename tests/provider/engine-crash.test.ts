@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadRepeatables } from "../../engine/files/repeatableFolder";
 import type { Progress } from "../../engine/progress";
-import { cli, type Sent, textOf, useEngine } from "../engineScene";
+import { cli, intercepted, useEngine } from "../engineScene";
 
 describe("a run that is killed", () => {
   const { database, folder, ...engine } = useEngine();
@@ -327,13 +327,11 @@ describe("a run that is killed", () => {
   /** Sessions that are cut off right behind a query that ends so. */
   const cutBehind = (last: RegExp) => async () => {
     const client = await database.connect();
-    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-    const cutting = (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-      const answer = query(sent, ...rest);
-      if (last.test(textOf(sent))) setTimeout(() => client.connection.stream.destroy());
+    return intercepted(client, (text, send) => {
+      const answer = send();
+      if (last.test(text)) setTimeout(() => client.connection.stream.destroy());
       return answer;
-    };
-    return Object.assign(client, { query: cutting });
+    });
   };
 
   it("on the way does not say that nothing was kept: COMMIT was sent", async () => {

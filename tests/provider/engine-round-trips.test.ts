@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { Client } from "pg";
-import { type Sent, textOf, useEngine } from "../engineScene";
+import { intercepted, useEngine } from "../engineScene";
 
 describe("a lock that others wait for", () => {
   const { database, folder, apply, contract } = useEngine();
@@ -19,18 +19,15 @@ describe("a lock that others wait for", () => {
   });
 
   const connect = async (): Promise<Client> => {
-    const client = await database.connect();
-    const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
     let unanswered = 0;
-    const counted = async (sent: Sent, ...rest: unknown[]): Promise<unknown> => {
-      queries.push({ text: textOf(sent), beginsRoundTrip: unanswered++ === 0 });
+    return intercepted(await database.connect(), async (text, send) => {
+      queries.push({ text, beginsRoundTrip: unanswered++ === 0 });
       try {
-        return await query(sent, ...rest);
+        return await send();
       } finally {
         unanswered--;
       }
-    };
-    return Object.assign(client, { query: counted });
+    });
   };
 
   /** The first words of the round trips from the one that asks for such a lock to its COMMIT. */
