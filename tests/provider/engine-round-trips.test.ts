@@ -36,6 +36,8 @@ describe("a lock that others wait for", () => {
     const locked = texts.findIndex((text) => lock.test(text));
     const ended = texts.indexOf("COMMIT", locked);
     assert.ok(locked !== -1 && ended !== -1, texts.join("\n"));
+    // Sent behind COMMIT it would be a transaction of its own.
+    assert.ok(texts.slice(locked, ended).some((text) => text.startsWith("WITH fence")));
     return queries
       .slice(locked, ended + 1)
       .filter(({ beginsRoundTrip }) => beginsRoundTrip)
